@@ -1,0 +1,1 @@
+"""The toolkit under Recipe Recommender: it operates models of any project, and knows nothing of recipes."""

@@ -1,0 +1,106 @@
+"""Settings: one frozen object, read once from the environment and an optional ``.env`` file.
+
+Importing this module reads nothing. A program calls :func:`load_settings` at its start and hands the result on.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from mlops.errors import InvalidSettings
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """What the toolkit needs to know. The variable of a field is its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, env_file=".env", env_file_encoding="utf-8", extra="ignore", env_ignore_empty=True
+    )
+
+    host: str = Field("127.0.0.1", description="Address that `make serve` listens on.")
+    port: Port = Field(8000, description="Port that `make serve` listens on, 1 to 65535.")
+    data_dir: Path = Field(Path(), description="Folder under which everything written at run time lies.")
+    database_url: SecretStr | None = Field(
+        None, description="State database, such as postgresql://user:password@host/name. Default: SQLite in DATA_DIR."
+    )
+    log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_a_folder(cls, value: Path) -> Path:
+        if value.is_file():
+            raise ValueError("it is a file, and must be a folder")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_known_database(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _names_a_database(value.get_secret_value()):
+            raise ValueError("it must be a URL that begins with sqlite:// or postgresql://")
+        return value
+
+    @property
+    def var_dir(self) -> Path:
+        """Folder of the database and the index."""
+        return self.data_dir / "var"
+
+    @property
+    def state_url(self) -> str:
+        """URL of the state database, password included."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{(self.var_dir / 'state.db').absolute()}"
+
+
+def _names_a_database(url: str) -> bool:
+    import sqlalchemy as sa
+
+    try:
+        return sa.make_url(url).get_backend_name() in {"sqlite", "postgresql", "postgres"}
+    except (sa.exc.ArgumentError, ValueError):
+        return False
+
+
+AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+def load_settings(kind: type[AnySettings], **overrides: Any) -> AnySettings:
+    """Settings from the environment, then ``.env``, then the defaults; *overrides* win over all.
+
+    Raises:
+        InvalidSettings: with one line for each variable whose value cannot be used.
+    """
+    try:
+        return kind(**overrides)
+    except ValidationError as error:
+        raise InvalidSettings("; ".join(_complaint(kind, details) for details in error.errors())) from None
+    except UnicodeDecodeError as error:
+        raise InvalidSettings(f"the file .env is not UTF-8: {error.reason} at byte {error.start}") from None
+
+
+def _complaint(kind: type[Settings], details: Any) -> str:
+    field = str(details["loc"][0])
+    value = details["input"]
+    shown = "a secret value" if _is_secret(kind, field) else json.dumps(value, default=str, ensure_ascii=False)
+    message = str(details["msg"]).removeprefix("Value error, ")
+    return f"{field.upper()} cannot be {shown}: {message[:1].lower()}{message[1:]}"
+
+
+def _is_secret(kind: type[Settings], field: str) -> bool:
+    return field in kind.model_fields and "Secret" in str(kind.model_fields[field].annotation)
+
+
+def shown_settings(settings: Settings) -> dict[str, str]:
+    """Every setting as text for a person, secrets hidden, by the name of its variable."""
+    return {
+        name.upper(): "" if (value := getattr(settings, name)) is None else str(value)
+        for name in type(settings).model_fields
+    }

@@ -1,0 +1,1 @@
+"""What the HTTP services of the toolkit share. Needs FastAPI."""

@@ -1,0 +1,138 @@
+"""Errors as RFC 9457 problem documents (``application/problem+json``), never as a stack trace."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+MEDIA_TYPE = "application/problem+json"
+
+# Of what a client sent, no more than this comes back in an error.
+_LONGEST_FIELD = 80
+_LONGEST_DETAIL = 600
+_MOST_ERRORS = 20
+
+_log = logging.getLogger("mlops.http")
+
+
+def problem(
+    status: int, *, detail: str, errors: Sequence[Mapping[str, Any]] = (), headers: Mapping[str, str] | None = None
+) -> Response:
+    """A problem document: ``type``, ``title``, ``status``, ``detail``, and ``errors`` where single fields are wrong."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        body["errors"] = list(errors)
+    return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI is to say of answers that are problem documents, for the ``responses`` of a route."""
+    content = {MEDIA_TYPE: {"schema": _SCHEMA}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "reason"],
+                "properties": {"field": {"type": "string"}, "reason": {"type": "string"}},
+            },
+        },
+    },
+}
+
+
+def install(app: FastAPI, statuses: Mapping[type[Exception], int]) -> None:
+    """Answer every error of *app* with a problem document.
+
+    Args:
+        statuses: HTTP status of each error type that handlers may let through; its message becomes the detail.
+    """
+
+    async def known(_request: Request, error: Exception) -> Response:
+        status = next(statuses[kind] for kind in type(error).__mro__ if kind in statuses)
+        return problem(status, detail=_presentable(str(error)))
+
+    async def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)  # noqa: S101
+        return problem(error.status_code, detail=_detail(request, error), headers=error.headers)
+
+    async def invalid(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)  # noqa: S101
+        return _invalid_request(request, error)
+
+    async def unknown(request: Request, error: Exception) -> Response:
+        _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        detail = "The service failed to answer this request. The log tells more."
+        # Servers drop a connection whose request failed; say so, or the next request on it is lost.
+        return problem(500, detail=detail, headers={"connection": "close"})
+
+    for kind in statuses:
+        app.add_exception_handler(kind, known)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(Exception, unknown)
+
+
+def _detail(request: Request, error: HTTPException) -> str:
+    if str(error.detail) != HTTPStatus(error.status_code).phrase:
+        return _presentable(str(error.detail))
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return "There is nothing at this address; /openapi.json lists what there is."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allowed = (error.headers or {}).get("Allow", "another method")
+        return f"{_presentable(request.method)} is not possible at this address; use {allowed}."
+    return str(error.detail)
+
+
+def _invalid_request(request: Request, error: RequestValidationError) -> Response:
+    details = error.errors()
+    if any(detail["type"] == "json_invalid" for detail in details):
+        return problem(400, detail="The body is not valid JSON.")
+    if any(_is_whole_body(detail) for detail in details) and not _says_json(request):
+        return problem(415, detail="Send the body as JSON, with the header content-type: application/json.")
+    errors = [
+        {
+            "field": _presentable(".".join(str(part) for part in detail["loc"][1:]) or "body", longest=_LONGEST_FIELD),
+            "reason": _presentable(str(detail["msg"]).removeprefix("Value error, ")),
+        }
+        for detail in details[:_MOST_ERRORS]
+    ]
+    first = errors[0]
+    return problem(422, detail=f"{first['field']}: {first['reason']}", errors=errors)
+
+
+def _is_whole_body(detail: Mapping[str, Any]) -> bool:
+    return tuple(detail["loc"]) == ("body",) and detail["type"] != "missing"
+
+
+def _says_json(request: Request) -> bool:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
+
+
+def _presentable(text: str, *, longest: int = _LONGEST_DETAIL) -> str:
+    """*text* on one line, without control characters, and not longer than *longest*."""
+    line = "".join(letter if letter.isprintable() else "\ufffd" for letter in " ".join(text[: longest + 1].split()))
+    return line if len(text) <= longest else f"{line[: longest - 1]}…"
