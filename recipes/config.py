@@ -1,0 +1,56 @@
+"""The recommender's settings: those of the toolkit and its own, in one frozen object."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, field_validator
+
+from mlops import config as mlops_config
+
+
+class Settings(mlops_config.Settings):
+    """Everything that can be set from outside. ``.env.example`` documents each variable; a test compares."""
+
+    encoder: Literal["use", "openai"] = Field(
+        "use", description="Text encoder: use (built in, multilingual) or openai (an OpenAI-compatible endpoint)."
+    )
+    openai_api_key: SecretStr | None = Field(
+        None, description="Key of an OpenAI-compatible endpoint. Set it, and recipes are translated in the background."
+    )
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1", description="Where the OpenAI-compatible endpoint answers."
+    )
+    openai_embedding_model: str = Field(
+        "text-embedding-3-small", description="Embedding model, used where ENCODER=openai."
+    )
+    openai_translation_model: str = Field("gpt-4o-mini", description="Chat model that translates recipes.")
+    qdrant_host: str | None = Field(
+        None, description="URL or host of a Qdrant server. Default: Qdrant's engine inside the process."
+    )
+    qdrant_api_key: SecretStr | None = Field(None, description="Key of the Qdrant server.")
+    max_body_bytes: Annotated[int, Field(ge=1_024)] = Field(
+        65_536, description="Longest request body that is read, in bytes; a longer one is answered with 413."
+    )
+    impression_flush_seconds: Annotated[float, Field(gt=0, le=60)] = Field(
+        0.5, description="How often recorded impressions are written to the database, in seconds."
+    )
+    impression_buffer_size: Annotated[int, Field(ge=1)] = Field(
+        10_000, description="How many answers may wait to be recorded; beyond it the oldest are dropped and counted."
+    )
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        return value
+
+
+def load_settings() -> Settings:
+    """The recommender's settings from the environment and ``.env``.
+
+    Raises:
+        InvalidSettings: a variable has a value that cannot be used.
+    """
+    return mlops_config.load_settings(Settings)

@@ -1,0 +1,119 @@
+"""The recommender's tables in the state database. Migrations create them; a test compares the two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from mlops.store import MigrationSet
+
+MIGRATIONS = MigrationSet(name="recipes", folder=Path(__file__).parent / "migrations")
+
+metadata = sa.MetaData()
+
+recipes = sa.Table(
+    "recipes",
+    metadata,
+    sa.Column("recipe_no", sa.Integer, primary_key=True),
+    sa.Column("recipe_id", sa.String, nullable=False, unique=True),
+    sa.Column("source", sa.String, nullable=False),
+    sa.Column("language", sa.String, nullable=False),
+    sa.Column("cuisine", sa.String),
+    sa.Column("minutes", sa.Integer),
+    sa.Column("servings", sa.Integer),
+    sa.Column("meals", sa.JSON, nullable=False),
+    sa.Column("diets", sa.JSON),
+    sa.Column("allergens", sa.JSON),
+    sa.Column("tags", sa.JSON, nullable=False),
+    sa.Column("content_hash", sa.String, nullable=False),
+    sa.Column("n_ratings", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("rating_sum", sa.Float, nullable=False, server_default="0"),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Index("recipes_by_source", "source"),
+)
+
+# A recipe's words in one language. Where `origin` is "translation", `source_hash` is the content that was translated.
+recipe_texts = sa.Table(
+    "recipe_texts",
+    metadata,
+    sa.Column("recipe_no", sa.ForeignKey("recipes.recipe_no", ondelete="CASCADE"), primary_key=True),
+    sa.Column("language", sa.String, primary_key=True),
+    sa.Column("name", sa.String, nullable=False),
+    sa.Column("description", sa.String, nullable=False),
+    sa.Column("ingredients", sa.JSON, nullable=False),
+    sa.Column("steps", sa.JSON, nullable=False),
+    sa.Column("origin", sa.String, nullable=False),
+    sa.Column("source_hash", sa.String),
+)
+
+# What one person thinks of one recipe: stars, or only that they cooked it (`rating` null).
+ratings = sa.Table(
+    "ratings",
+    metadata,
+    sa.Column("rater", sa.String, primary_key=True),
+    sa.Column("recipe_no", sa.ForeignKey("recipes.recipe_no", ondelete="CASCADE"), primary_key=True),
+    sa.Column("rating", sa.Float),
+    sa.Column("rated_at", sa.DateTime(timezone=True)),
+    sa.Index("ratings_by_recipe", "recipe_no"),
+    sa.CheckConstraint("rating IS NULL OR rating BETWEEN 1 AND 5", name="rating_in_range"),
+)
+
+# How far the import of a file came, so that an interrupted one goes on there.
+imports = sa.Table(
+    "imports",
+    metadata,
+    sa.Column("fingerprint", sa.String, primary_key=True),
+    sa.Column("path", sa.String, nullable=False),
+    sa.Column("n_read", sa.Integer, nullable=False),
+    sa.Column("n_rejected", sa.Integer, nullable=False),
+    sa.Column("finished", sa.Boolean, nullable=False),
+    sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
+)
+
+# One answer. The query itself is not kept: its hash tells equal queries from different ones.
+answers = sa.Table(
+    "answers",
+    metadata,
+    sa.Column("request_id", sa.String, primary_key=True),
+    sa.Column("answered_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("user_id", sa.String),
+    sa.Column("query_hash", sa.String, nullable=False),
+    sa.Column("language", sa.String, nullable=False),
+    sa.Column("constraints", sa.JSON, nullable=False),
+    sa.Column("mode", sa.String, nullable=False),
+    sa.Column("model_id", sa.String, nullable=False),
+    sa.Column("model_version", sa.String, nullable=False),
+    sa.Column("n_candidates", sa.Integer, nullable=False),
+    sa.Column("latency_ms", sa.Float, nullable=False),
+    sa.Index("answers_by_time", "answered_at"),
+)
+
+# One recipe of an answer, at its position (from 1), with what the ranker knew when it was shown.
+impressions = sa.Table(
+    "impressions",
+    metadata,
+    sa.Column("request_id", sa.ForeignKey("answers.request_id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("recipe_id", sa.String, nullable=False),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("features", sa.JSON, nullable=False),
+    sa.Column("propensity", sa.Float, nullable=False),
+    sa.UniqueConstraint("request_id", "recipe_id", name="impressions_once_per_answer"),
+)
+
+# Something a cook did with a shown recipe. Never edited.
+feedback_events = sa.Table(
+    "feedback_events",
+    metadata,
+    sa.Column("event_id", sa.String, primary_key=True),
+    sa.Column("request_id", sa.String, nullable=False),
+    sa.Column("recipe_id", sa.String, nullable=False),
+    sa.Column("event", sa.String, nullable=False),
+    sa.Column("value", sa.Float),
+    sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+    sa.ForeignKeyConstraint(
+        ["request_id", "recipe_id"], ["impressions.request_id", "impressions.recipe_id"], name="feedback_was_shown"
+    ),
+    sa.Index("feedback_by_answer", "request_id"),
+)
