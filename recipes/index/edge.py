@@ -1,0 +1,198 @@
+"""Qdrant's engine inside the process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import qdrant_edge as edge
+
+from recipes.constraints import WORD_MARK, Constraints
+from recipes.errors import IndexUnavailable
+from recipes.index.store import (
+    DENSE_FIELDS,
+    WORD_FIELDS,
+    DenseSearch,
+    Hits,
+    IndexPoint,
+    KnownVectors,
+    Search,
+    document_words,
+    query_words,
+)
+
+# Points per update: larger ones hold the GIL longer without being faster.
+_BATCH = 500
+# On 73,000 recipes the nearest 100 are found to 96 % with this breadth. Under a filter that leaves a quarter of them, a
+# plain graph search finds 56 %, ACORN (Patel et al. 2024) 97 %.
+_WIDE = edge.SearchParams(hnsw_ef=160)
+_ACORN = edge.SearchParams(acorn=edge.AcornSearchParams(enable=True))
+
+
+class EdgeStore:
+    """A folder of Qdrant Edge. One process at a time can have it open."""
+
+    def __init__(self, shard: edge.EdgeShard) -> None:
+        self._shard = shard
+
+    @classmethod
+    def create(cls, folder: Path, *, dimensions: int) -> EdgeStore:
+        """A new, empty one in *folder*."""
+        folder.mkdir(parents=True, exist_ok=True)
+        config = edge.EdgeConfig(
+            vectors={
+                name: edge.EdgeVectorParams(dimensions, edge.Distance.Dot, datatype=edge.VectorStorageDatatype.Float16)
+                for name in DENSE_FIELDS
+            },
+            sparse_vectors={name: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf) for name in WORD_FIELDS},
+        )
+        store = cls(edge.EdgeShard.create(str(folder), config))
+        # Without graphs per payload value: they take most of the building time, and the filtered search that we use
+        # (ACORN) does not need them.
+        fields: dict[str, Any] = {
+            name: edge.KeywordIndexParams(enable_hnsw=False) for name in ("contains", "unknown", "meals")
+        }
+        fields["minutes_floor"] = edge.IntegerIndexParams(lookup=False, range=True, enable_hnsw=False)
+        for name, parameters in fields.items():
+            store._shard.update(edge.UpdateOperation.create_field_index(name, parameters))
+        return store
+
+    @classmethod
+    def open(cls, folder: Path) -> EdgeStore:
+        """The one in *folder*.
+
+        Raises:
+            FolderInUse: another process has it open.
+            IndexUnavailable: it is missing or damaged.
+        """
+        with _reported(f"the index in {folder} cannot be opened"):
+            return cls(edge.EdgeShard.load(str(folder)))
+
+    def upsert(self, points: Sequence[IndexPoint]) -> None:
+        """See :class:`~recipes.index.store.VectorStore`."""
+        for start in range(0, len(points), _BATCH):
+            batch = [_edge_point(point) for point in points[start : start + _BATCH]]
+            with _reported():
+                self._shard.update(edge.UpdateOperation.upsert_points(batch))
+
+    def finish(self) -> None:
+        """See :class:`~recipes.index.store.VectorStore`."""
+        with _reported():
+            self._shard.optimize()
+            self._shard.flush()
+
+    def flush(self) -> None:
+        """Make what was added so far durable."""
+        self._shard.flush()
+
+    def count(self) -> int:
+        """See :class:`~recipes.index.store.VectorStore`."""
+        with _reported():
+            return self._shard.count(edge.CountRequest(exact=True))
+
+    def known(self, numbers: Sequence[int]) -> dict[int, KnownVectors]:
+        """See :class:`~recipes.index.store.VectorStore`."""
+        with _reported():
+            records = self._shard.retrieve(list(numbers), with_payload=["content_hash"], with_vector=list(DENSE_FIELDS))
+            return {int(record.id): _known(record) for record in records}
+
+    def search(self, searches: Sequence[Search], rules: Constraints) -> list[Hits]:
+        """See :class:`~recipes.index.store.VectorStore`."""
+        requests = [_request(search, rules) for search in searches]
+        with _reported():
+            answers = self._shard.query_batch(edge.QueryBatchRequest(requests))
+        return [[(int(point.id), point.score) for point in answer] for answer in answers]
+
+    def close(self) -> None:
+        """See :class:`~recipes.index.store.VectorStore`."""
+        self._shard.close()
+
+
+class FolderInUse(IndexUnavailable):
+    """Another process has the folder open."""
+
+
+@contextmanager
+def _reported(problem: str = "the index does not answer") -> Iterator[None]:
+    try:
+        yield
+    except IndexUnavailable:
+        raise
+    except BaseException as error:
+        if "WouldBlock" in str(error):
+            raise FolderInUse(f"{problem}: another process has it open") from error
+        # On damaged files the engine may panic: an exception of its own, which is no Exception and cannot be imported.
+        if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+            raise IndexUnavailable(f"{problem}: {error}") from error
+        raise
+
+
+def _known(record: Any) -> KnownVectors:
+    return KnownVectors(
+        content_hash=str((record.payload or {}).get("content_hash")),
+        name=np.asarray(record.vector["name"], dtype=np.float32),
+        ingredients=np.asarray(record.vector["ingredients"], dtype=np.float32),
+    )
+
+
+def _edge_point(point: IndexPoint) -> edge.Point:
+    vectors: dict[str, Any] = {"name": point.name.tolist(), "ingredients": point.ingredients.tolist()}
+    for field, terms in (("name_words", point.name_words), ("body_words", point.body_words)):
+        indices, values = document_words(terms)
+        vectors[field] = edge.SparseVector(indices=indices, values=values)
+    payload = {
+        "content_hash": point.content_hash,
+        "contains": list(point.contains),
+        "unknown": list(point.unknown),
+        "minutes_floor": point.minutes_floor,
+        "meals": list(point.meals),
+    }
+    return edge.Point(point.recipe_no, vectors, payload)
+
+
+def _request(search: Search, rules: Constraints) -> edge.QueryRequest:
+    among = None
+    parameters = None
+    vector: Any
+    if isinstance(search, DenseSearch):
+        vector = search.vector.tolist()
+        among = search.among
+        parameters = _ACORN if rules or search.include else _WIDE
+    else:
+        indices, values = query_words(search.terms)
+        vector = edge.SparseVector(indices=indices, values=values)
+    return edge.QueryRequest(
+        search.limit,
+        query=edge.Query.Nearest(vector, using=search.field),
+        filter=_filter(rules, search.include, among),
+        params=parameters,
+    )
+
+
+def _filter(rules: Constraints, include: Sequence[str], among: Sequence[int] | None) -> edge.Filter | None:
+    wanted = (*include, *rules.include) if rules.strict else include
+    must: list[Any] = [_wanted(concept) for concept in dict.fromkeys(wanted)]
+    if among is not None:
+        must.append(edge.HasIdCondition(set(among)))
+    must_not: list[Any] = []
+    if rules.exclude:
+        must_not.append(_has("contains", sorted(rules.exclude)))
+    if rules.exclude_words:
+        must_not.append(_has("unknown", sorted(rules.exclude_words)))
+    if rules.max_minutes is not None:
+        must.append(edge.FieldCondition("minutes_floor", range=edge.RangeFloat(lte=float(rules.max_minutes))))
+    if rules.strict and rules.meals:
+        must.append(_has("meals", list(rules.meals)))
+    return edge.Filter(must=must, must_not=must_not) if must or must_not else None
+
+
+def _wanted(concept: str) -> edge.FieldCondition:
+    is_word = concept.startswith(WORD_MARK)
+    return _has("unknown" if is_word else "contains", [concept.removeprefix(WORD_MARK)])
+
+
+def _has(field: str, values: Sequence[str]) -> edge.FieldCondition:
+    return edge.FieldCondition(field, match=edge.MatchAny(list(values)))

@@ -1,0 +1,165 @@
+"""Candidates for a query: the union of several searches, each candidate with its features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from recipes.constraints import WORD_MARK, Constraints
+from recipes.index.document import meal_bits
+from recipes.index.items import Bools, Floats, ItemTable, Rows
+from recipes.index.store import DenseSearch, Search, Vector, VectorStore, WordSearch
+
+# Depth of each search. Together they give at least 100 different candidates from a catalogue that has them.
+N_BY_NAME = 100
+N_BY_INGREDIENTS = 50
+N_BY_NAME_WORDS = 80
+N_BY_BODY_WORDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Candidate items with what is known of each; every array has shape (n_candidates,).
+
+    Attributes:
+        numbers: recipe numbers.
+        name_similarity, ingredients_similarity: cosine with the query's vector, -1 to 1; zeros without a vector.
+        name_words: cosine of query and name over IDF-weighted terms, 0 to 1.
+        body_words: share of the query's IDF weight that the ingredients, tags and description cover, 0 to 1.
+        n_included: how many of the asked-for ingredients it contains.
+        minutes: as declared, 0 for unknown.
+        right_meal, known_meal: whether it is for an asked-for meal; whether its meal is known at all.
+    """
+
+    numbers: NDArray[np.int64]
+    name_similarity: Floats
+    ingredients_similarity: Floats
+    name_words: Floats
+    body_words: Floats
+    n_included: NDArray[np.int32]
+    minutes: NDArray[np.int32]
+    right_meal: Bools
+    known_meal: Bools
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+
+class RecipeIndex:
+    """An opened index. Safe to search from several threads."""
+
+    def __init__(self, *, name: str, fingerprint: str, store: VectorStore, items: ItemTable) -> None:
+        self.name = name
+        self.fingerprint = fingerprint
+        self._store = store
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def candidates(self, vector: Vector | None, terms: Mapping[str, float], rules: Constraints) -> Candidates:
+        """Candidates that break none of *rules*.
+
+        Args:
+            vector: of the query's free text, shape (dimensions,); None searches by words only.
+            terms: of the free text, see :mod:`recipes.terms`.
+
+        Raises:
+            IndexUnavailable: the engine does not answer.
+        """
+        found = self._store.search(self._searches(vector, terms, rules), rules)
+        numbers = np.unique(np.array([number for hits in found for number, _ in hits], dtype=np.int64))
+        rows = self._items.rows(numbers.tolist())
+        allowed = self._allowed(rows, rules)
+        return self._described(numbers[allowed], rows[allowed], vector, terms, rules)
+
+    def similar(self, recipe_no: int, limit: int) -> list[int]:
+        """Numbers of the recipes whose name and ingredients are nearest to those of *recipe_no*, without itself.
+
+        Raises:
+            IndexUnavailable: the engine does not answer.
+        """
+        known = self._store.known([recipe_no]).get(recipe_no)
+        if known is None:
+            return []
+        searches: list[Search] = [
+            DenseSearch("name", known.name, limit * 3),
+            DenseSearch("ingredients", known.ingredients, limit * 3),
+        ]
+        # Reciprocal rank fusion with its customary constant, 60 (Cormack et al. 2009).
+        score: dict[int, float] = {}
+        for hits in self._store.search(searches, Constraints()):
+            for rank, (number, _) in enumerate(hits, start=1):
+                score[number] = score.get(number, 0.0) + 1 / (60 + rank)
+        score.pop(recipe_no, None)
+        return sorted(score, key=lambda number: (-score[number], number))[:limit]
+
+    def close(self) -> None:
+        """Let go of the engine."""
+        self._store.close()
+
+    def _searches(self, vector: Vector | None, terms: Mapping[str, float], rules: Constraints) -> list[Search]:
+        named = [term for term, weight in terms.items() if weight == 1.0] or list(terms)
+        # A recipe with everything that was asked for must be among the candidates, however far down it stands.
+        wishes: list[Sequence[str]] = [()] if not rules.include else [(), rules.include]
+        searches: list[Search] = []
+        for include in [rules.include] if rules.strict else wishes:
+            if vector is not None:
+                searches.append(DenseSearch("name", vector, N_BY_NAME, include=include))
+                searches.append(DenseSearch("ingredients", vector, N_BY_INGREDIENTS, include=include))
+            if named:
+                searches.append(WordSearch("name_words", named, N_BY_NAME_WORDS, include=include))
+                searches.append(WordSearch("body_words", named, N_BY_BODY_WORDS, include=include))
+        return searches
+
+    def _allowed(self, rows: Rows, rules: Constraints) -> Bools:
+        """The engine has applied the rules already; an exclusion is worth checking twice."""
+        broken = self._items.contains.has((*rules.exclude, *(WORD_MARK + word for word in rules.exclude_words)), rows)
+        if rules.max_minutes is not None:
+            broken |= self._items.minutes_floor[rows] > rules.max_minutes
+        return ~broken
+
+    def _described(
+        self,
+        numbers: NDArray[np.int64],
+        rows: Rows,
+        vector: Vector | None,
+        terms: Mapping[str, float],
+        rules: Constraints,
+    ) -> Candidates:
+        n_included = np.zeros(len(rows), dtype=np.int32)
+        for concept in rules.include:
+            n_included += self._items.contains.has([concept], rows)
+        wanted = meal_bits(rules.meals)
+        by_name, by_ingredients = self._similarities(numbers, vector)
+        return Candidates(
+            numbers=numbers,
+            name_similarity=by_name,
+            ingredients_similarity=by_ingredients,
+            name_words=self._items.name_terms.cosine(terms, rows),
+            body_words=self._items.body_terms.coverage(terms, rows),
+            n_included=n_included,
+            minutes=self._items.minutes[rows],
+            right_meal=(self._items.meals[rows] & wanted) != 0,
+            known_meal=self._items.meals[rows] != 0,
+        )
+
+    def _similarities(self, numbers: NDArray[np.int64], vector: Vector | None) -> tuple[Floats, Floats]:
+        by_name = np.zeros(len(numbers), dtype=np.float32)
+        by_ingredients = np.zeros(len(numbers), dtype=np.float32)
+        if vector is not None and len(numbers):
+            among = numbers.tolist()
+            searches: list[Search] = [
+                DenseSearch("name", vector, len(among), among=among),
+                DenseSearch("ingredients", vector, len(among), among=among),
+            ]
+            for hits, target in zip(
+                self._store.search(searches, Constraints()), (by_name, by_ingredients), strict=True
+            ):
+                if hits:
+                    found, scores = zip(*hits, strict=True)
+                    target[np.searchsorted(numbers, found)] = scores
+        return by_name, by_ingredients

@@ -1,0 +1,407 @@
+"""The path of one request, readable top to bottom.
+
+query ─ parse constraints ─ encode ─ retrieve candidates ─ rank ─ localise ─ answer
+                                                                   └─ impression → buffer
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops.errors import StoreUnavailable
+from recipes.catalog import Catalogue, StoredRecipe
+from recipes.catalog.catalogue import utc_now
+from recipes.constraints import Constraints, Filters, constraints_from, unknown_exclusions
+from recipes.contents import Contents, contents_of
+from recipes.durations import minutes_at_least
+from recipes.encoder import Encoder
+from recipes.errors import EncoderUnavailable, IndexUnavailable
+from recipes.index.items import Floats
+from recipes.index.search import Candidates, RecipeIndex
+from recipes.index.store import Vector
+from recipes.lexicon import Lexicon
+from recipes.popularity import Popularity
+from recipes.query import Understanding, understand
+from recipes.ranker import MODEL_ID, HybridRanker
+from recipes.terms import terms_of
+from recipes.text import Language, stem, tokens
+
+_log = logging.getLogger("recipes.recommender")
+
+Mode = Literal["full", "words_only", "popular", "direct"]
+Notice = Literal[
+    "nothing_left", "fewer_than_asked", "not_all_included", "time_unknown", "other_meals", "unknown_word",
+    "words_only", "popular",
+]  # fmt: skip
+
+Result = TypeVar("Result")
+
+_ERRORS: Mapping[str, type[Exception]] = {"encoder": EncoderUnavailable, "index": IndexUnavailable}
+
+N_ON_SHELF = 200
+# What it is worth to contain all ingredients that a dish's name names. On the known-item search of
+# benchmarks/relevance.py anything from 0.05 to 0.1 is as good; more hides dishes whose translation names others.
+INCLUDED_BONUS = 0.07
+# A part that failed is left alone for so long: a request need not wait for what has just failed another.
+REST_SECONDS = 2.0
+_N_CONTENTS_KEPT = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a cook asks for. *n* is from 1 to 20; *language* is that of the answer."""
+
+    query: str
+    n: int = 3
+    language: Language = "es"
+    user_id: str | None = None
+    filters: Filters = field(default_factory=Filters)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One recipe of an answer, at its *position* from 1, with what the ranker knew of it."""
+
+    position: int
+    stored: StoredRecipe
+    score: float
+    features: Mapping[str, float]
+    propensity: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to an :class:`Ask`.
+
+    Attributes:
+        notices: what the cook should know of it, such as that nothing is left.
+        mode: ``full``; ``words_only`` without an encoder; ``popular`` without an index; ``direct`` where a cook opened
+            a recipe without asking.
+        stage_ms: milliseconds spent in each stage of the path.
+    """
+
+    request_id: str
+    answered_at: datetime
+    ask: Ask
+    understanding: Understanding
+    constraints: Constraints
+    shown: tuple[Shown, ...]
+    notices: tuple[Notice, ...]
+    mode: Mode
+    model_id: str
+    model_version: str
+    n_candidates: int
+    stage_ms: Mapping[str, float]
+
+    @property
+    def latency_ms(self) -> float:
+        """Milliseconds from the question to the answer."""
+        return sum(self.stage_ms.values())
+
+    @property
+    def unknown_words(self) -> tuple[str, ...]:
+        """Words to exclude that the lexicon does not know, as typed, in the query or in a filter."""
+        in_filters = (word for phrase in self.ask.filters.exclude for word in tokens(phrase))
+        taken_literally = (word for word in in_filters if stem(word) in self.constraints.exclude_words)
+        return tuple(dict.fromkeys((*self.understanding.unknown_exclusions, *taken_literally)))
+
+
+class Recommender:
+    """Answers questions. Safe to use from several threads; its index and popularity can be swapped at any time.
+
+    Attributes:
+        problems: what is wrong with the parts ``encoder`` and ``index``, by their name; empty where all is well.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        encoder: Encoder,
+        lexicon: Lexicon,
+        index: RecipeIndex | None,
+        ranker: HybridRanker | None = None,
+        on_answer: Callable[[Answer], None] = lambda answer: None,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._catalogue = catalogue
+        self._encoder = encoder
+        self._lexicon = lexicon
+        self._on_answer = on_answer
+        self._clock = clock
+        self.index = index
+        self.ranker = ranker or HybridRanker()
+        self.popularity = Popularity.of({}, sum_of_squares=0.0)
+        self.problems: dict[str, str] = {}
+        self._shelf: list[StoredRecipe] = []
+        self._contents: dict[str, Contents] = {}
+        self._rests_until: dict[str, float] = {}
+
+    def refresh(self) -> None:
+        """Read ratings and the shelf of popular recipes anew from the database.
+
+        Raises:
+            StoreUnavailable: it does not answer; what was read before stays.
+        """
+        self.popularity = Popularity.of(
+            self._catalogue.ratings(), sum_of_squares=self._catalogue.sum_of_squared_ratings()
+        )
+        self._shelf = self._catalogue.popular(N_ON_SHELF)
+
+    def answer(self, ask: Ask) -> Answer:
+        """Answer *ask* as well as what is at hand allows.
+
+        Raises:
+            EncoderUnavailable, IndexUnavailable, StoreUnavailable: nothing can be answered at all.
+        """
+        stages = _Stages()
+        understanding = understand(ask.query, self._lexicon)
+        unknown = unknown_exclusions(ask.filters, self._lexicon, understanding.language)
+        understanding = replace(understanding, unknown_exclusions=(*understanding.unknown_exclusions, *unknown))
+        rules = understanding.constraints.merged(constraints_from(ask.filters, self._lexicon, understanding.language))
+        stages.end("parse")
+        try:
+            shown, notices, mode, n_candidates = self._from_index(ask, understanding, rules, stages)
+        except (EncoderUnavailable, IndexUnavailable, StoreUnavailable) as error:
+            _log.debug("answered from the shelf: %s", error)
+            shown, notices, mode, n_candidates = self._from_shelf(ask, rules, error)
+            stages.end("shelf")
+        answer = Answer(
+            request_id=uuid.uuid4().hex,
+            answered_at=self._clock(),
+            ask=ask,
+            understanding=understanding,
+            constraints=rules,
+            shown=tuple(shown),
+            notices=tuple(dict.fromkeys((*_about_words(rules), *notices))),
+            mode=mode,
+            model_id=MODEL_ID,
+            model_version=self.ranker.version,
+            n_candidates=n_candidates,
+            stage_ms=stages.milliseconds,
+        )
+        self._on_answer(answer)
+        return answer
+
+    def shown_directly(self, stored: StoredRecipe, *, language: Language = "es", user_id: str | None = None) -> Answer:
+        """Note that *stored* was shown by itself, through a link, so that feedback on it has an answer to join to."""
+        answer = Answer(
+            request_id=uuid.uuid4().hex,
+            answered_at=self._clock(),
+            ask=Ask(stored.recipe.recipe_id, n=1, language=language, user_id=user_id),
+            understanding=Understanding(language, Constraints(), "", ()),
+            constraints=Constraints(),
+            shown=(Shown(1, stored, 1.0, {}),),
+            notices=(),
+            mode="direct",
+            model_id="direct_link",
+            model_version=self.ranker.version,
+            n_candidates=1,
+            stage_ms={},
+        )
+        self._on_answer(answer)
+        return answer
+
+    def similar(self, stored: StoredRecipe, limit: int) -> list[StoredRecipe]:
+        """Recipes like *stored*; none where the index does not answer."""
+        index = self.index
+        if index is None:
+            return []
+        try:
+            numbers = index.similar(stored.recipe_no, limit)
+            found = self._catalogue.get_many(numbers)
+        except (IndexUnavailable, StoreUnavailable) as error:
+            _log.warning("no similar recipes: %s", error)
+            return []
+        return [found[number] for number in numbers if number in found]
+
+    def _from_index(
+        self, ask: Ask, understanding: Understanding, rules: Constraints, stages: _Stages
+    ) -> tuple[list[Shown], list[Notice], Mode, int]:
+        index = self.index
+        if index is None:
+            raise IndexUnavailable("there is no index yet; run: recipes index")
+        vector = self._vector(understanding.free_text or ask.query)
+        stages.end("encode")
+        terms = terms_of(understanding.words, self._lexicon, understanding.language)
+        candidates = self._asked("index", lambda: index.candidates(vector, terms, rules))
+        if vector is None and not len(candidates):
+            raise EncoderUnavailable("the words of the query find nothing, and the encoder does not answer")
+        stages.end("retrieve")
+        features = self.ranker.features(candidates, self.popularity.scores(candidates.numbers))
+        scores = self.ranker.score(features)
+        chosen, notices = _choose(candidates, scores, rules, ask.n)
+        stages.end("rank")
+        shown = self._loaded(candidates, chosen, scores, features, rules, ask.n)
+        stages.end("load")
+        mode: Mode = "full" if vector is not None else "words_only"
+        if mode == "words_only":
+            notices.append("words_only")
+        notices.extend(_about_number(len(shown), ask.n))
+        return shown, notices, mode, len(candidates)
+
+    def _vector(self, text: str) -> Vector | None:
+        try:
+            vector: Vector = self._asked("encoder", lambda: self._encoder.encode([text])[0])
+        except EncoderUnavailable as error:
+            _log.debug("searching by words only: %s", error)
+            return None
+        return vector
+
+    def _asked(self, part: Literal["encoder", "index"], question: Callable[[], Result]) -> Result:
+        """The answer of *part*. After a failure it rests for a while, and all others get the same error at once."""
+        if time.monotonic() < self._rests_until.get(part, 0.0):
+            raise _ERRORS[part](self.problems.get(part, "it failed a moment ago"))
+        try:
+            answer = question()
+        except _ERRORS[part] as error:
+            if self.problems.get(part) != str(error):
+                _log.warning("the %s failed: %s", part, error)
+            self.problems[part] = str(error)
+            self._rests_until[part] = time.monotonic() + REST_SECONDS
+            raise
+        if self._rests_until.pop(part, None) is not None:
+            self.problems.pop(part, None)
+        return answer
+
+    def _loaded(
+        self,
+        candidates: Candidates,
+        chosen: NDArray[np.intp],
+        scores: Floats,
+        features: Mapping[str, Floats],
+        rules: Constraints,
+        n: int,
+    ) -> list[Shown]:
+        """The first *n* of *chosen* that are still in the catalogue and still keep *rules*."""
+        shown: list[Shown] = []
+        # A few to spare: recipes may have gone or changed since the index was built.
+        batch_size = n + 3
+        for start in range(0, len(chosen), batch_size):
+            positions = chosen[start : start + batch_size].tolist()
+            found = self._catalogue.get_many(candidates.numbers[positions].tolist())
+            for position in positions:
+                stored = found.get(int(candidates.numbers[position]))
+                if stored is None or self._breaks(stored, rules):
+                    continue
+                values = {name: float(column[position]) for name, column in features.items()}
+                shown.append(Shown(len(shown) + 1, stored, float(scores[position]), values))
+                if len(shown) == n:
+                    return shown
+        return shown
+
+    def _from_shelf(
+        self, ask: Ask, rules: Constraints, error: Exception
+    ) -> tuple[list[Shown], list[Notice], Mode, int]:
+        """Popular recipes that break none of the rules, from memory."""
+        if not self._shelf:
+            raise error
+        fitting = [stored for stored in self._shelf if self._fits(stored, rules)]
+        scores = self.popularity.scores(np.array([stored.recipe_no for stored in fitting], dtype=np.int64))
+        order = np.argsort(-scores, kind="stable")[: ask.n]
+        shown = [
+            Shown(rank, fitting[place], float(scores[place]), {"popularity": float(scores[place])})
+            for rank, place in enumerate(order.tolist(), start=1)
+        ]
+        return shown, ["popular", *_about_number(len(shown), ask.n)], "popular", len(fitting)
+
+    def _fits(self, stored: StoredRecipe, rules: Constraints) -> bool:
+        if self._breaks(stored, rules):
+            return False
+        if rules.strict and not self._contents_of(stored).has_all(rules.include):
+            return False
+        meals = stored.recipe.meals
+        return not rules.meals or not {*rules.meals}.isdisjoint(meals) or not (meals or rules.strict)
+
+    def _breaks(self, stored: StoredRecipe, rules: Constraints) -> bool:
+        """Whether *stored*, as it is now, breaks a rule that is never relaxed. The index may know it as it was."""
+        if rules.max_minutes is not None:
+            recipe = stored.recipe
+            if (recipe.minutes or minutes_at_least(recipe.original.steps)) > rules.max_minutes:
+                return True
+        if not (rules.exclude or rules.exclude_words):
+            return False
+        return self._contents_of(stored).breaks(rules.exclude, rules.exclude_words)
+
+    def _contents_of(self, stored: StoredRecipe) -> Contents:
+        known = self._contents.get(stored.content_hash)
+        if known is None:
+            known = contents_of(stored.recipe, self._lexicon)
+            if len(self._contents) >= _N_CONTENTS_KEPT:
+                self._contents.clear()
+            self._contents[stored.content_hash] = known
+        return known
+
+
+def _choose(
+    candidates: Candidates, scores: Floats, rules: Constraints, n: int
+) -> tuple[NDArray[np.intp], list[Notice]]:
+    """Positions of candidates, the ones to show first first, and what had to be relaxed to find them.
+
+    A recipe that keeps more of what was asked for comes before one that keeps less, whatever their scores; where the
+    ingredients are part of a dish's name, they only add to the score.
+    """
+    share_included = candidates.n_included / max(1, len(rules.include))
+    if rules.include_first:
+        n_kept = candidates.n_included
+    else:
+        n_kept = np.zeros_like(candidates.n_included)
+        scores = scores + INCLUDED_BONUS * share_included.astype(np.float32)
+    keeps_all_foods = candidates.n_included == len(rules.include)
+    time_is_known = candidates.minutes > 0 if rules.max_minutes else np.ones(len(candidates), dtype=np.bool_)
+    meal_fits = candidates.right_meal | ~candidates.known_meal if rules.meals else np.ones(len(candidates), np.bool_)
+    tier = n_kept * 4 + time_is_known.astype(np.int32) * 2 + meal_fits.astype(np.int32)
+    order = np.lexsort((candidates.numbers, -scores, -tier))
+    first = order[:n]
+    relaxed: tuple[tuple[Notice, NDArray[np.bool_]], ...] = (
+        ("not_all_included", keeps_all_foods),
+        ("time_unknown", time_is_known),
+        ("other_meals", meal_fits),
+    )
+    return order, [notice for notice, kept in relaxed if not kept[first].all()]
+
+
+def _about_number(n_shown: int, n_asked: int) -> Sequence[Notice]:
+    if n_shown == 0:
+        return ("nothing_left",)
+    return ("fewer_than_asked",) if n_shown < n_asked else ()
+
+
+def _about_words(rules: Constraints) -> Sequence[Notice]:
+    return ("unknown_word",) if rules.exclude_words else ()
+
+
+class _Stages:
+    """Milliseconds between calls of :meth:`end`."""
+
+    def __init__(self) -> None:
+        self.milliseconds: dict[str, float] = {}
+        self._since = time.perf_counter()
+
+    def end(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.milliseconds[stage] = (now - self._since) * 1_000
+        self._since = now
+
+
+class QueryHasher:
+    """Keyed hashes of queries: equal for equal queries of one installation, of no use to guess one from."""
+
+    def __init__(self, key: bytes | None = None) -> None:
+        self._key = key or secrets.token_bytes(32)
+
+    def __call__(self, query: str) -> str:
+        folded = " ".join(query.lower().split())
+        return hmac.new(self._key, folded.encode(), hashlib.sha256).hexdigest()[:32]
