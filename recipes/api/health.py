@@ -1,0 +1,59 @@
+"""How the service is: for people, for load balancers, for whoever restarts processes."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import orjson
+from fastapi import APIRouter, Response
+
+from recipes.api.responses import json_response
+from recipes.api.workers import Workers
+from recipes.ranker import MODEL_ID
+from recipes.service import Service
+
+
+def router(service: Service, off_the_loop: Workers) -> APIRouter:
+    """The health endpoints over *service*."""
+    routes = APIRouter()
+
+    @routes.get("/health", summary="How the service is")
+    async def health() -> Response:
+        """Status, what is wrong, versions and counts."""
+        return json_response(orjson.dumps(await off_the_loop(_health, service)))
+
+    @routes.get("/health/live", summary="Is the process alive?")
+    async def live() -> Response:
+        """200 as long as the process answers."""
+        return json_response(b'{"status":"ok"}')
+
+    @routes.get(
+        "/health/ready",
+        summary="Can the service answer fully?",
+        responses={503: {"description": "Some part is missing; `problems` names it"}},
+    )
+    async def ready() -> Response:
+        """200, or 503 with the parts that are missing."""
+        missing = await off_the_loop(service.check)
+        body = {"status": "unavailable" if missing else "ok", "problems": missing}
+        return json_response(orjson.dumps(body), status=503 if missing else 200)
+
+    return routes
+
+
+def _health(service: Service) -> dict[str, Any]:
+    missing = service.check()
+    index = service.recommender.index
+    return {
+        "status": "degraded" if missing else "ok",
+        "problems": missing,
+        "pid": os.getpid(),
+        "model": {"id": MODEL_ID, "version": service.recommender.ranker.version},
+        "index": None if index is None else {"name": index.name, "recipes": len(index)},
+        "answers": {
+            "waiting": service.answers.n_waiting,
+            "written": service.answers.n_written,
+            "dropped": service.answers.n_dropped,
+        },
+    }

@@ -1,0 +1,262 @@
+"""The parts of a running recommender, put together once."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mlops.errors import InvalidSettings, StoreUnavailable
+from mlops.store import Database
+from recipes import schema
+from recipes.catalog import Catalogue, starter_recipes
+from recipes.config import Settings
+from recipes.encoder import Encoder, UseEncoder, encoder_for
+from recipes.errors import EncoderUnavailable, IndexUnavailable
+from recipes.feedback import AnswerLog, FeedbackBook
+from recipes.index import BuildProgress, IndexBuilder, IndexLibrary
+from recipes.index.library import QdrantServer
+from recipes.index.search import RecipeIndex
+from recipes.lexicon import Lexicon, cooking_lexicon
+from recipes.recommender import Answer, QueryHasher, Recommender
+from recipes.translation import BackgroundTranslation, Translator, translator_for
+
+_log = logging.getLogger("recipes.service")
+
+# A catalogue up to this size is indexed at the start of the service; a larger one by `recipes index`.
+MAX_INDEXED_AT_START = 2_000
+WATCH_SECONDS = 2.0
+REFRESH_SECONDS = 30.0
+# How long requests may still search an index after another one took its place.
+RETIREMENT_SECONDS = 10.0
+
+
+def index_library(settings: Settings) -> IndexLibrary:
+    """The folder of indexes that *settings* name, and the Qdrant server where they name one.
+
+    Raises:
+        InvalidSettings: QDRANT_HOST is set, and qdrant-client is not installed.
+    """
+    server = None
+    if settings.qdrant_host:
+        if importlib.util.find_spec("qdrant_client") is None:
+            raise InvalidSettings("QDRANT_HOST is set, and its client is not installed; run: pip install qdrant-client")
+        key = settings.qdrant_api_key.get_secret_value() if settings.qdrant_api_key else None
+        server = QdrantServer(settings.qdrant_host, key)
+    return IndexLibrary(settings.var_dir / "index", server=server)
+
+
+class Service:
+    """Everything that answers requests. :meth:`start` makes it ready, :meth:`stop` leaves nothing unwritten."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        encoder: Encoder | None = None,
+        translator: Translator | None = None,
+        records: bool = True,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            records: keep what is answered; the command line does not.
+
+        Raises:
+            InvalidSettings: nothing can come of *settings*.
+        """
+        self.settings = settings
+        self.database = Database(settings.state_url)
+        self.catalogue = Catalogue(self.database)
+        self.lexicon: Lexicon = cooking_lexicon()
+        self.encoder = encoder or encoder_for(settings)
+        self.library = index_library(settings)
+        self.answers = AnswerLog(
+            self.database,
+            hash_query=QueryHasher(_installation_key(settings.var_dir)),
+            buffer_size=settings.impression_buffer_size,
+            flush_seconds=settings.impression_flush_seconds,
+        )
+        self.feedback = FeedbackBook(self.database, self.catalogue, self.answers)
+        translator = translator or translator_for(settings)
+        self.translation = None if translator is None else BackgroundTranslation(self.catalogue, translator)
+        self.recommender = Recommender(
+            catalogue=self.catalogue,
+            encoder=self.encoder,
+            lexicon=self.lexicon,
+            index=None,
+            on_answer=self._after_answer if records else lambda answer: None,
+        )
+        # One truth: what fails while it answers is as wrong as what failed at the start.
+        self.problems = self.recommender.problems
+        self._has_tables = False
+        self._retired: list[tuple[float, RecipeIndex]] = []
+        self._stopping = threading.Event()
+        self._watcher: threading.Thread | None = None
+
+    def prepare(self) -> None:
+        """Bring each part up. One that fails is named in :attr:`problems`; the others work without it."""
+        self._attempt("database", self._prepare_database)
+        self._attempt("encoder", self._load_encoder)
+        self._attempt("index", self._prepare_index)
+
+    def start(self) -> None:
+        """Prepare, and begin the background work."""
+        self.prepare()
+        self.answers.start()
+        if self.translation is not None:
+            self.translation.start()
+        self._stopping.clear()
+        self._watcher = threading.Thread(target=self._watch, name="service-watch", daemon=True)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        """Stop the background work; every answer recorded so far is written."""
+        self._stopping.set()
+        if self._watcher is not None:
+            # It may be waiting for an endpoint that does not answer; it goes with the process.
+            self._watcher.join(timeout=RETIREMENT_SECONDS)
+        if self.translation is not None:
+            self.translation.stop()
+        self.answers.stop()
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the index and the database."""
+        self._close_retired(all_of_them=True)
+        if self.recommender.index is not None:
+            self.recommender.index.close()
+            self.recommender.index = None
+        self.database.close()
+
+    def check(self) -> dict[str, str]:
+        """What is wrong with each part now; empty where all is well."""
+        if self._has_tables:
+            self._attempt("database", self.database.check)
+        if self.recommender.index is None:
+            self.problems.setdefault("index", "there is no index yet; run: recipes index")
+        return dict(self.problems)
+
+    @property
+    def index_is_stale(self) -> bool:
+        """Whether recipes have changed since the index was built."""
+        index = self.recommender.index
+        return index is not None and index.fingerprint != self.catalogue.fingerprint()
+
+    def _after_answer(self, answer: Answer) -> None:
+        self.answers.record(answer)
+        if self.translation is not None:
+            self.translation.want((shown.stored for shown in answer.shown), answer.ask.language)
+
+    def _attempt(self, part: str, step: Callable[[], object]) -> None:
+        try:
+            step()
+        except (StoreUnavailable, EncoderUnavailable, IndexUnavailable) as error:
+            if self.problems.get(part) != str(error):
+                _log.error("%s: %s", part, error)
+            self.problems[part] = str(error)
+        else:
+            self.problems.pop(part, None)
+
+    def _prepare_database(self) -> None:
+        prepare_database(self.database, self.catalogue)
+        self._has_tables = True
+        self.recommender.refresh()
+
+    def _load_encoder(self) -> None:
+        if isinstance(self.encoder, UseEncoder):
+            self.encoder.load()
+
+    def _prepare_index(self) -> None:
+        if self._has_tables and self.catalogue.count() <= MAX_INDEXED_AT_START:
+            builder = IndexBuilder(self.catalogue, self.library, self.encoder, self.lexicon)
+            try:
+                builder.build(_log_progress)
+            except EncoderUnavailable:
+                # An older index is better than none.
+                if self.library.current() is None:
+                    raise
+        self._open_index()
+
+    def _open_index(self) -> None:
+        """Open the current index beside the one that serves, then swap."""
+        fresh = self.library.open(encoder_name=self.encoder.name)
+        before, self.recommender.index = self.recommender.index, fresh
+        if before is not None:
+            # Requests that still search it hold their own reference; it closes when they are through.
+            self._retired.append((time.monotonic(), before))
+
+    def _close_retired(self, *, all_of_them: bool = False) -> None:
+        until = time.monotonic() - (0 if all_of_them else RETIREMENT_SECONDS)
+        for since, index in list(self._retired):
+            if since <= until:
+                index.close()
+                self._retired.remove((since, index))
+
+    def _watch(self) -> None:
+        """Look around every few seconds, and read new ratings now and then."""
+        refreshed_at = time.monotonic()
+        while not self._stopping.wait(WATCH_SECONDS):
+            try:
+                self._look_around()
+                if time.monotonic() - refreshed_at >= REFRESH_SECONDS:
+                    refreshed_at = time.monotonic()
+                    self._attempt("database", self.recommender.refresh)
+            except Exception:
+                _log.exception("the watch goes on after an error that nobody foresaw")
+
+    def _look_around(self) -> None:
+        """Serve a new index soon after it was built; try again what failed."""
+        if not self._has_tables:
+            self._attempt("database", self._prepare_database)
+        if "encoder" in self.problems:
+            self._attempt("encoder", lambda: self.encoder.encode(["prueba"]))
+        index = self.recommender.index
+        if index is None:
+            self._attempt("index", self._prepare_index)
+        elif "index" in self.problems or self.library.current_name() not in {None, index.name}:
+            self._attempt("index", self._open_index)
+        self._close_retired()
+
+
+def prepare_database(database: Database, catalogue: Catalogue) -> None:
+    """Create or upgrade the tables, and load the starter catalogue into an empty database.
+
+    Raises:
+        StoreUnavailable, StoreTooNew: the database cannot be used.
+    """
+    database.upgrade(schema.MIGRATIONS)
+    if catalogue.count() == 0:
+        counts = catalogue.save(list(starter_recipes()))
+        _log.info("loaded the starter catalogue: %d recipes", counts.new)
+
+
+def _log_progress(progress: BuildProgress) -> None:
+    _log.info("indexed %d of %d recipes", progress.n_done, progress.n_total)
+
+
+def _installation_key(folder: Path) -> bytes:
+    """A random key of this installation, made once; whoever comes second reads what the first one wrote."""
+    path = folder / "query_hash.key"
+    try:
+        if not path.exists():
+            _make_key(path)
+        return path.read_bytes()
+    except OSError as error:
+        raise InvalidSettings(f"DATA_DIR cannot be used: {error}") from error
+
+
+def _make_key(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    draft.touch(mode=0o600)
+    draft.write_bytes(secrets.token_bytes(32))
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()

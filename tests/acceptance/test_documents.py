@@ -1,0 +1,127 @@
+"""Documents are executed: a command that they print works as printed."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from recipes import cli
+from recipes.catalog.importers.layouts import plain
+from recipes.config import Settings
+from recipes.lexicon import Lexicon, read_concepts
+
+REPOSITORY = Path(__file__).parent.parent.parent
+DOCUMENTS = [
+    *(REPOSITORY / name for name in ("README.md", "MLOPS_GUIDE.md", "CONTRIBUTING.md", "CHANGELOG.md")),
+    *sorted((REPOSITORY / "docs").rglob("*.md")),
+]
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
+
+
+def snippets(language: str) -> list[tuple[str, str]]:
+    """(document, text) of each code block in *language*."""
+    return [
+        (document.name, text)
+        for document in DOCUMENTS
+        for kind, text in _FENCE.findall(document.read_text("utf-8"))
+        if kind == language
+    ]
+
+
+def commands(program: str) -> list[tuple[str, str]]:
+    """(document, command) of each command of *program*, continued lines joined."""
+    return [
+        (document, line)
+        for document, text in snippets("bash")
+        for line in text.replace("\\\n", " ").splitlines()
+        if line.startswith(program + " ")
+    ]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target in _LINK.findall(document.read_text("utf-8")):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize(("document", "command"), commands("curl"))
+def test_a_printed_request_is_answered(document: str, command: str, live_server: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", command.replace("localhost:8000", live_server.removeprefix("http://"))],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    assert answer["recetas"], document
+    assert answer["modelo"] == {"id": "hybrid_ranker", "version": "1.0.0"}
+
+
+def test_the_printed_commands_of_recipes_work(tmp_path: Path) -> None:
+    (tmp_path / "RAW_recipes.csv").write_text(
+        "name,id,minutes,tags,steps,description,ingredients\n"
+        "lentil stew,7,40,\"['main-dish']\",\"['cook it']\",good,\"['lentils', 'water']\"\n"
+    )
+    (tmp_path / "RAW_interactions.csv").write_text("user_id,recipe_id,date,rating,review\n1,7,2010-01-01,5,\n")
+    line = '{"name": "Soup", "ingredients": ["water"], "steps": ["Boil."], "language": "en"}'
+    (tmp_path / "recipes.jsonl").write_text(line + "\n")
+    (tmp_path / "page.html").write_text(
+        '<html><script type="application/ld+json">{"@type": "Recipe", "name": "Soup", "recipeIngredient": ["water"],'
+        ' "recipeInstructions": "Boil."}</script></html>'
+    )
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.Table.from_pylist([json.loads(line)]), tmp_path / "recipes.parquet")
+    seen = list(dict.fromkeys(command for _, command in commands("recipes")))
+    assert len(seen) >= 8
+    for command in seen:
+        done = subprocess.run(
+            ["bash", "-c", command.replace("recipes ", f"{sys.executable} -m recipes.cli ", 1)],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "DATA_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+def test_every_make_target_that_is_printed_exists() -> None:
+    made = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text("utf-8"), re.MULTILINE))
+    printed = {command.split()[1] for _, command in commands("make")}
+    assert {"serve", "test"} <= printed <= made
+
+
+def test_printed_recipes_and_concepts_are_valid(lexicon: Lexicon) -> None:
+    recipes = [text for document, text in snippets("json") if document == "importing.md"]
+    assert [plain(json.loads(text)).original.name for text in recipes] == ["Tomato soup"]
+    for _, text in snippets("toml"):
+        for concept in read_concepts(text, group="document"):
+            assert concept.name in lexicon.concepts
+
+
+def test_every_command_and_setting_is_documented() -> None:
+    text = "\n".join(document.read_text("utf-8") for document in DOCUMENTS)
+    names = [command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback]
+    names += [f"import {command.name}" for command in cli.importing.registered_commands]
+    for name in names:
+        assert f"recipes {name}" in text or f"recipes {name.replace('import ', 'import foodcom|')}" in text, name
+    example = (REPOSITORY / ".env.example").read_text("utf-8")
+    for field in Settings.model_fields:
+        assert f"{field.upper()}=" in example
+
+
+def test_every_endpoint_is_documented(live_server: str) -> None:
+    import httpx
+
+    text = (REPOSITORY / "docs" / "http.md").read_text("utf-8")
+    for path in httpx.get(f"{live_server}/openapi.json").json()["paths"]:
+        assert path in text, path
