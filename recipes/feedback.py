@@ -19,6 +19,7 @@ from mlops.store import Database, insert_new, upsert
 from recipes import schema
 from recipes.catalog import Catalogue, Rating
 from recipes.catalog.catalogue import Clock, utc_now
+from recipes.constraints import WORD_MARK
 from recipes.errors import NotShown, UnknownRequest
 from recipes.recommender import Answer, QueryHasher
 
@@ -184,7 +185,9 @@ class AnswerLog:
     def _constraints(self, answer: Answer) -> dict[str, Any]:
         """The rules of *answer*. Words that the lexicon does not know are the cook's own: their hashes are kept."""
         rules = answer.constraints
-        return {**rules.to_dict(), "exclude_words": sorted(map(self._hash_query, rules.exclude_words))}
+        include = [WORD_MARK + self._hash_query(food) if food.startswith(WORD_MARK) else food for food in rules.include]
+        exclude_words = sorted(map(self._hash_query, rules.exclude_words))
+        return {**rules.to_dict(), "include": include, "exclude_words": exclude_words}
 
 
 class FeedbackBook:

@@ -34,7 +34,7 @@ _WORDS: Mapping[Language, Mapping[Notice, str]] = {
 def sentences(answer: Answer) -> list[str]:
     """The notices of *answer*, each as a sentence in the language that was asked for."""
     words = _WORDS[answer.ask.language]
-    unknown = ", ".join(answer.unknown_words)
+    unknown = ", ".join(answer.understanding.unknown_exclusions)
     return [words[notice].format(words=unknown) for notice in _without_echo(answer.notices)]
 
 

@@ -36,7 +36,7 @@ from recipes.popularity import Popularity
 from recipes.query import Understanding, understand
 from recipes.ranker import MODEL_ID, HybridRanker
 from recipes.terms import terms_of
-from recipes.text import Language, stem, tokens
+from recipes.text import Language
 
 _log = logging.getLogger("recipes.recommender")
 
@@ -110,13 +110,6 @@ class Answer:
         """Milliseconds from the question to the answer."""
         return sum(self.stage_ms.values())
 
-    @property
-    def unknown_words(self) -> tuple[str, ...]:
-        """Words to exclude that the lexicon does not know, as typed, in the query or in a filter."""
-        in_filters = (word for phrase in self.ask.filters.exclude for word in tokens(phrase))
-        taken_literally = (word for word in in_filters if stem(word) in self.constraints.exclude_words)
-        return tuple(dict.fromkeys((*self.understanding.unknown_exclusions, *taken_literally)))
-
 
 class Recommender:
     """Answers questions. Safe to use from several threads; its index and popularity can be swapped at any time.
@@ -185,7 +178,7 @@ class Recommender:
             understanding=understanding,
             constraints=rules,
             shown=tuple(shown),
-            notices=tuple(dict.fromkeys((*_about_words(rules), *notices))),
+            notices=tuple(dict.fromkeys((*_about_words(understanding), *notices))),
             mode=mode,
             model_id=MODEL_ID,
             model_version=self.ranker.version,
@@ -379,8 +372,8 @@ def _about_number(n_shown: int, n_asked: int) -> Sequence[Notice]:
     return ("fewer_than_asked",) if n_shown < n_asked else ()
 
 
-def _about_words(rules: Constraints) -> Sequence[Notice]:
-    return ("unknown_word",) if rules.exclude_words else ()
+def _about_words(understanding: Understanding) -> Sequence[Notice]:
+    return ("unknown_word",) if understanding.unknown_exclusions else ()
 
 
 class _Stages:

@@ -19,6 +19,10 @@ from recipes.text import Language
 Clock = Callable[[], datetime]
 # SQLite accepts 32,766 variables in a statement, PostgreSQL 65,535; a batch stays far below.
 _BATCH = 500
+# Built once: putting a statement together costs more than SQLite takes to answer it, and each request runs these two.
+_NUMBERS: sa.BindParameter[Any] = sa.bindparam("numbers", expanding=True)
+_BY_NUMBER = sa.select(schema.recipes).where(schema.recipes.c.recipe_no.in_(_NUMBERS))
+_TEXTS_BY_NUMBER = sa.select(schema.recipe_texts).where(schema.recipe_texts.c.recipe_no.in_(_NUMBERS))
 
 
 def utc_now() -> datetime:
@@ -128,7 +132,7 @@ class Catalogue:
         found: dict[int, StoredRecipe] = {}
         for start in range(0, len(numbers), _BATCH):
             batch = list(numbers[start : start + _BATCH])
-            found |= {stored.recipe_no: stored for stored in self._select(schema.recipes.c.recipe_no.in_(batch))}
+            found |= {stored.recipe_no: stored for stored in self._load(_BY_NUMBER, {"numbers": batch})}
         return found
 
     def walk(self, *, after: int = 0, batch_size: int = _BATCH) -> Iterator[list[StoredRecipe]]:
@@ -222,15 +226,16 @@ class Catalogue:
     def _select(
         self, where: sa.ColumnElement[bool], *, order: Sequence[Any] | None = None, limit: int | None = None
     ) -> list[StoredRecipe]:
-        table, texts = schema.recipes, schema.recipe_texts
-        query = sa.select(table).where(where).order_by(*(order or (table.c.recipe_no,))).limit(limit)
+        table = schema.recipes
+        return self._load(sa.select(table).where(where).order_by(*(order or (table.c.recipe_no,))).limit(limit), {})
+
+    def _load(self, query: sa.Select[Any], parameters: Mapping[str, Any]) -> list[StoredRecipe]:
         with self.database.reading() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(query, parameters).all()
             if not rows:
                 return []
-            text_query = sa.select(texts).where(texts.c.recipe_no.in_([row.recipe_no for row in rows]))
             words: dict[int, list[sa.Row[Any]]] = {}
-            for row in connection.execute(text_query):
+            for row in connection.execute(_TEXTS_BY_NUMBER, {"numbers": [row.recipe_no for row in rows]}):
                 words.setdefault(row.recipe_no, []).append(row)
         return [_stored(row, words.get(row.recipe_no, [])) for row in rows]
 

@@ -23,7 +23,7 @@ from recipes.lexicon import Lexicon
 _log = logging.getLogger("recipes.index")
 
 # Counts up with every change to what an index holds or how it is derived.
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

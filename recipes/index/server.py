@@ -10,17 +10,21 @@ from typing import Any
 import numpy as np
 from qdrant_client import QdrantClient, models
 
-from recipes.constraints import WORD_MARK, Constraints
+from recipes.constraints import Constraints
 from recipes.errors import IndexUnavailable
 from recipes.index.store import (
     DENSE_FIELDS,
+    KEYWORD_FIELDS,
     WORD_FIELDS,
+    Conditions,
     DenseSearch,
     Hits,
     IndexPoint,
     KnownVectors,
     Search,
+    conditions_of,
     document_words,
+    payload_of,
     query_words,
 )
 
@@ -148,7 +152,7 @@ def _reported() -> Iterator[None]:
 def _index_payload(client: QdrantClient, collection: str) -> None:
     if client.init_options.get("location") == ":memory:":
         return  # qdrant-client's own engine has no payload indexes, and warns
-    for name in ("contains", "unknown", "meals"):
+    for name in KEYWORD_FIELDS:
         client.create_payload_index(collection, name, models.PayloadSchemaType.KEYWORD)
     client.create_payload_index(collection, "minutes_floor", models.PayloadSchemaType.INTEGER)
 
@@ -158,17 +162,11 @@ def _point(point: IndexPoint) -> models.PointStruct:
     for field, terms in (("name_words", point.name_words), ("body_words", point.body_words)):
         indices, values = document_words(terms)
         vectors[field] = models.SparseVector(indices=indices, values=values)
-    payload = {
-        "content_hash": point.content_hash,
-        "contains": list(point.contains),
-        "unknown": list(point.unknown),
-        "minutes_floor": point.minutes_floor,
-        "meals": list(point.meals),
-    }
-    return models.PointStruct(id=point.recipe_no, vector=vectors, payload=payload)
+    return models.PointStruct(id=point.recipe_no, vector=vectors, payload=payload_of(point))
 
 
 def _request(search: Search, rules: Constraints) -> models.QueryRequest:
+    conditions = conditions_of(rules, search.include)
     among = None
     vector: Any
     if isinstance(search, DenseSearch):
@@ -177,31 +175,17 @@ def _request(search: Search, rules: Constraints) -> models.QueryRequest:
     else:
         indices, values = query_words(search.terms)
         vector = models.SparseVector(indices=indices, values=values)
-    return models.QueryRequest(
-        query=vector, using=search.field, limit=search.limit, filter=_filter(rules, search.include, among)
-    )
+    return models.QueryRequest(query=vector, using=search.field, limit=search.limit, filter=_filter(conditions, among))
 
 
-def _filter(rules: Constraints, include: Sequence[str], among: Sequence[int] | None) -> models.Filter | None:
-    wanted = (*include, *rules.include) if rules.strict else include
-    must: list[Any] = [_wanted(concept) for concept in dict.fromkeys(wanted)]
+def _filter(conditions: Conditions, among: Sequence[int] | None) -> models.Filter | None:
+    must: list[Any] = [_has(field, values) for field, values in conditions.must]
     if among is not None:
         must.append(models.HasIdCondition(has_id=list(among)))
-    must_not: list[Any] = []
-    if rules.exclude:
-        must_not.append(_has("contains", sorted(rules.exclude)))
-    if rules.exclude_words:
-        must_not.append(_has("unknown", sorted(rules.exclude_words)))
-    if rules.max_minutes is not None:
-        must.append(models.FieldCondition(key="minutes_floor", range=models.Range(lte=rules.max_minutes)))
-    if rules.strict and rules.meals:
-        must.append(_has("meals", list(rules.meals)))
+    if conditions.max_minutes is not None:
+        must.append(models.FieldCondition(key="minutes_floor", range=models.Range(lte=conditions.max_minutes)))
+    must_not: list[Any] = [_has(field, values) for field, values in conditions.must_not]
     return models.Filter(must=must, must_not=must_not) if must or must_not else None
-
-
-def _wanted(concept: str) -> models.FieldCondition:
-    is_word = concept.startswith(WORD_MARK)
-    return _has("unknown" if is_word else "contains", [concept.removeprefix(WORD_MARK)])
 
 
 def _has(field: str, values: Sequence[str]) -> models.FieldCondition:

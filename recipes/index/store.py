@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from qdrant_edge import Bm25, Bm25Config, DisabledStemmer, StopwordsSet, TokenizerType
 
-from recipes.constraints import Constraints
+from recipes.constraints import WORD_MARK, Constraints
 
 DenseField = Literal["name", "ingredients"]
 WordField = Literal["name_words", "body_words"]
@@ -73,6 +73,59 @@ class WordSearch:
 
 
 Search = DenseSearch | WordSearch
+
+
+# Broad concepts that are often excluded. "Has none of it" is kept of each recipe as such: looking it up is several
+# times as fast as looking through what every recipe contains.
+BROAD_CONCEPTS = (
+    "animal_product", "meat", "seafood", "fish", "shellfish", "dairy", "lactose", "egg", "gluten", "nut", "soy",
+    "added_sugar", "alcohol", "pork",
+)  # fmt: skip
+KEYWORD_FIELDS = ("contains", "lacks", "unknown", "meals")
+
+
+def payload_of(point: IndexPoint) -> dict[str, Any]:
+    """What an engine keeps of *point* beside its vectors."""
+    return {
+        "content_hash": point.content_hash,
+        "contains": list(point.contains),
+        "lacks": [concept for concept in BROAD_CONCEPTS if concept not in point.contains],
+        "unknown": list(point.unknown),
+        "minutes_floor": point.minutes_floor,
+        "meals": list(point.meals),
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """A filter in no engine's words: for each field of *must* a point has one of the values, for *must_not* none."""
+
+    must: tuple[tuple[str, tuple[str, ...]], ...]
+    must_not: tuple[tuple[str, tuple[str, ...]], ...]
+    max_minutes: int | None
+
+    def __bool__(self) -> bool:
+        return bool(self.must or self.must_not or self.max_minutes is not None)
+
+
+def conditions_of(rules: Constraints, include: Sequence[str]) -> Conditions:
+    """The filter of a search under *rules* for recipes with everything in *include*."""
+    wanted = (*include, *rules.include) if rules.strict else include
+    broad = [concept for concept in BROAD_CONCEPTS if concept in rules.exclude]
+    others = tuple(sorted(rules.exclude.difference(broad)))
+    must = [_wanted(concept) for concept in dict.fromkeys(wanted)]
+    must += [("lacks", (concept,)) for concept in broad]
+    if rules.strict and rules.meals:
+        must.append(("meals", tuple(rules.meals)))
+    must_not = [("contains", others), ("unknown", tuple(sorted(rules.exclude_words)))]
+    return Conditions(tuple(must), tuple((name, values) for name, values in must_not if values), rules.max_minutes)
+
+
+def _wanted(concept: str) -> tuple[str, tuple[str, ...]]:
+    field = "unknown" if concept.startswith(WORD_MARK) else "contains"
+    return field, (concept.removeprefix(WORD_MARK),)
+
+
 Hits = list[tuple[int, float]]
 
 

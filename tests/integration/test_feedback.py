@@ -264,15 +264,18 @@ def test_nothing_of_a_query_s_text_reaches_the_database(
         _plain_answer(
             catalogue,
             query="algo para Zacarías sin berenjenón",
-            rules=Constraints(exclude=frozenset({"egg"}), exclude_words=frozenset({"berenjenon"})),
+            rules=Constraints(
+                exclude=frozenset({"egg"}), exclude_words=frozenset({"berenjenon"}), include=("rice", "~chirimbolo")
+            ),
         )
     )
     log.flush()
     [kept] = rows(sqlite_database, schema.answers)
-    assert len(kept.constraints["exclude_words"]) == 1
+    assert kept.constraints["include"][0] == "rice"
+    assert (len(kept.constraints["include"]), len(kept.constraints["exclude_words"])) == (2, 1)
     written = b"".join(path.read_bytes() for path in tmp_path.glob("state.db*")).lower()
     assert b"test-soup" in written
-    assert not any(word in written for word in (b"zacar", b"berenjen", b"algo para"))
+    assert not any(word in written for word in (b"zacar", b"berenjen", b"chirimbol", b"algo para"))
 
 
 def test_equal_queries_have_equal_hashes_of_use_to_nobody_else() -> None:

@@ -209,7 +209,7 @@ def test_a_word_that_nobody_knows_is_taken_literally_and_named(make_recommender:
     in_query = recommender.answer(Ask("sopa sin zarandajas"))
     for answer in (in_filter, in_query):
         assert "unknown_word" in answer.notices
-        assert answer.unknown_words == ("zarandajas",)
+        assert answer.understanding.unknown_exclusions == ("zarandajas",)
         assert "«zarandajas»" in sentences(answer)[0]
 
 
@@ -293,6 +293,19 @@ def test_the_best_liked_recipe_leads_where_nothing_can_be_searched(own_service: 
     own_service.recommender.refresh()
     own_service.recommender.index = None
     assert ids(own_service.recommender.answer(Ask("cualquier cosa")))[0] == "sopa-de-ajo"
+
+
+def test_a_popular_recipe_of_unknown_meal_is_for_who_says_a_meal_but_not_for_who_filters_by_it(
+    own_service: Service, make_recipe: Callable[..., Recipe]
+) -> None:
+    own_service.catalogue.save([make_recipe("Zzyzx stew", recipe_id="zzyzx-stew")])
+    own_service.catalogue.rate([Rating(f"cook-{number}", "zzyzx-stew", 5, None) for number in range(50)])
+    own_service.recommender.refresh()
+    own_service.recommender.index = None
+    said = own_service.recommender.answer(Ask("algo para cenar"))
+    filtered = own_service.recommender.answer(Ask("algo", filters=Filters(meals=["dinner"])))
+    assert ids(said)[0] == "zzyzx-stew"
+    assert "zzyzx-stew" not in ids(filtered)
 
 
 def test_with_nothing_at_all_the_reason_is_the_answer(catalogue: Catalogue, switch: Switch, lexicon: Lexicon) -> None:

@@ -10,6 +10,7 @@ from recipes.catalog import Recipe
 from recipes.constraints import DIET_EXCLUDES
 from recipes.contents import ALLERGEN_CONCEPTS, contents_of, foods_in
 from recipes.index.document import PREPARATIONS
+from recipes.index.store import BROAD_CONCEPTS
 from recipes.lexicon import Concept, Lexicon, LexiconError, read_concepts
 from recipes.meals import DISH_CONCEPTS
 from recipes.query import EXCLUDABLE_WORDS
@@ -158,5 +159,5 @@ def test_no_food_is_every_food(lexicon: Lexicon) -> None:
 def test_every_concept_that_code_names_is_in_the_lexicon(lexicon: Lexicon) -> None:
     """A concept that the lexicon renames would silently switch a rule off."""
     diets = {concept for excluded in DIET_EXCLUDES.values() for concept in excluded}
-    named = {*ALLERGEN_CONCEPTS.values(), *diets, *DISH_CONCEPTS, *PREPARATIONS, *EXCLUDABLE_WORDS}
+    named = {*ALLERGEN_CONCEPTS.values(), *diets, *DISH_CONCEPTS, *PREPARATIONS, *EXCLUDABLE_WORDS, *BROAD_CONCEPTS}
     assert named - set(lexicon.concepts) == set()

@@ -58,13 +58,11 @@ def check_readable(path: Path) -> None:
 
 
 def fingerprint(path: Path, *, salt: str) -> str:
-    """Tells whether *path* is the same file as last time: name, size and the first and last MiB."""
-    size = path.stat().st_size
-    digest = hashlib.blake2b(f"{salt}:{path.name}:{size}:".encode(), digest_size=16)
+    """Tells whether *path* is the same file as last time: its name and all of its bytes."""
+    digest = hashlib.blake2b(f"{salt}:{path.name}:".encode(), digest_size=16)
     with path.open("rb") as file:
-        digest.update(file.read(1 << 20))
-        file.seek(max(0, size - (1 << 20)))
-        digest.update(file.read())
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
