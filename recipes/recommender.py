@@ -28,7 +28,7 @@ from recipes.contents import Contents, contents_of
 from recipes.durations import minutes_at_least
 from recipes.encoder import Encoder
 from recipes.errors import EncoderUnavailable, IndexUnavailable
-from recipes.index.items import Floats
+from recipes.index.items import Floats, content_mark
 from recipes.index.search import Candidates, RecipeIndex
 from recipes.index.store import Vector
 from recipes.lexicon import Lexicon
@@ -287,7 +287,10 @@ class Recommender:
             found = self._catalogue.get_many(candidates.numbers[positions].tolist())
             for position in positions:
                 stored = found.get(int(candidates.numbers[position]))
-                if stored is None or self._breaks(stored, rules):
+                if stored is None:
+                    continue
+                is_as_indexed = content_mark(stored.content_hash) == candidates.content_marks[position]
+                if not is_as_indexed and self._breaks(stored, rules):
                     continue
                 values = {name: float(column[position]) for name, column in features.items()}
                 shown.append(Shown(len(shown) + 1, stored, float(scores[position]), values))

@@ -122,7 +122,9 @@ class Catalogue:
         Raises:
             UnknownRecipe: there is none.
         """
-        found = self._select(schema.recipes.c.recipe_id.in_([recipe_id]))
+        # Some databases take neither a NUL nor half a letter for text; no id holds any.
+        may_exist = recipe_id.isascii() and recipe_id.isprintable()
+        found = self._select(schema.recipes.c.recipe_id.in_([recipe_id])) if may_exist else []
         if not found:
             raise UnknownRecipe(f"no recipe has the id {recipe_id!r}")
         return found[0]

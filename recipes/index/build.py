@@ -23,7 +23,7 @@ from recipes.lexicon import Lexicon
 _log = logging.getLogger("recipes.index")
 
 # Counts up with every change to what an index holds or how it is derived.
-FORMAT = 2
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,13 +164,13 @@ def _known_to(source: VectorStore, documents: Sequence[Document]) -> dict[int, K
 
 def _is_up_to_date(document: Document, known: dict[int, KnownVectors]) -> bool:
     found = known.get(document.recipe_no)
-    return found is not None and found.content_hash == document.content_hash
+    return found is not None and found.content_hash == document.made_from
 
 
 def _point(document: Document, name: Vector, ingredients: Vector) -> IndexPoint:
     return IndexPoint(
         recipe_no=document.recipe_no,
-        content_hash=document.content_hash,
+        content_hash=document.made_from,
         name=name,
         ingredients=ingredients,
         name_words=list(document.name_terms),

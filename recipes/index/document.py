@@ -24,7 +24,7 @@ class Document:
     """A recipe as the index sees it.
 
     Attributes:
-        content_hash: changes with the recipe and with the texts to encode, which the lexicon has a say in.
+        made_from: changes with the recipe and with the texts to encode, which the lexicon has a say in.
         name, foods: the texts to encode: the name as it stands, and the ingredients without amounts and preparations.
         name_terms, body_terms: with their weights, see :mod:`recipes.terms`.
         minutes: as declared, 0 where nobody said. *minutes_floor* falls back on the durations in the steps.
@@ -33,6 +33,7 @@ class Document:
 
     recipe_no: int
     content_hash: str
+    made_from: str
     name: str
     foods: str
     name_terms: dict[str, float]
@@ -54,7 +55,8 @@ def document_of(stored: StoredRecipe, lexicon: Lexicon) -> Document:
     foods = _foods_text(ingredients, recipe, lexicon)
     return Document(
         recipe_no=stored.recipe_no,
-        content_hash=hashlib.blake2b(f"{stored.content_hash}:{foods}".encode(), digest_size=16).hexdigest(),
+        content_hash=stored.content_hash,
+        made_from=hashlib.blake2b(f"{stored.content_hash}:{foods}".encode(), digest_size=16).hexdigest(),
         name=original.name,
         foods=foods,
         name_terms=name_terms,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,11 @@ from recipes.index.document import Document, meal_bits
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 Rows = NDArray[np.intp]
+
+
+def content_mark(content_hash: str) -> int:
+    """A number for a content hash: equal for equal content, and small enough for an array."""
+    return int.from_bytes(hashlib.blake2b(content_hash.encode(), digest_size=7).digest())
 
 
 class TermMatrix:
@@ -129,12 +135,15 @@ class _Rows:
         }
 
 
+_FACTS = ("numbers", "content_marks", "minutes", "minutes_floor", "meals")
+
+
 class ItemTableWriter:
     """Gathers documents, in ascending order of their numbers, and writes the table."""
 
     def __init__(self) -> None:
         self._parts = {"name": _Rows(), "body": _Rows(), "contains": _Rows()}
-        self._facts = {name: array("i") for name in ("numbers", "minutes", "minutes_floor", "meals")}
+        self._facts = {name: array("q") for name in _FACTS}
 
     def add(self, document: Document) -> None:
         """Add the next document."""
@@ -144,6 +153,7 @@ class ItemTableWriter:
         self._parts["contains"].add(dict.fromkeys((*document.contains, *words), 1.0))
         for name, value in (
             ("numbers", document.recipe_no),
+            ("content_marks", content_mark(document.content_hash)),
             ("minutes", document.minutes),
             ("minutes_floor", document.minutes_floor),
             ("meals", meal_bits(document.meals)),
@@ -153,7 +163,7 @@ class ItemTableWriter:
     def write(self, path: Path) -> None:
         """Write the table to *path*."""
         arrays: dict[str, NDArray[np.generic]] = {
-            name: np.array(values, dtype=np.int32) for name, values in self._facts.items()
+            name: np.array(values, dtype=np.int64) for name, values in self._facts.items()
         }
         for part, rows in self._parts.items():
             arrays |= {f"{part}_{name}": values for name, values in rows.arrays().items()}
@@ -166,6 +176,7 @@ class ItemTable:
 
     def __init__(self, arrays: Mapping[str, NDArray[np.generic]]) -> None:
         self.numbers = np.asarray(arrays["numbers"], dtype=np.int64)
+        self.content_marks = np.asarray(arrays["content_marks"], dtype=np.int64)
         self.minutes = np.asarray(arrays["minutes"], dtype=np.int32)
         self.minutes_floor = np.asarray(arrays["minutes_floor"], dtype=np.int32)
         self.meals = np.asarray(arrays["meals"], dtype=np.int32)

@@ -31,6 +31,7 @@ class Candidates:
         body_words: share of the query's IDF weight that the ingredients, tags and description cover, 0 to 1.
         n_included: how many of the asked-for ingredients it contains.
         minutes: as declared, 0 for unknown.
+        content_marks: of the content that was indexed, see :func:`~recipes.index.items.content_mark`.
         right_meal, known_meal: whether it is for an asked-for meal; whether its meal is known at all.
     """
 
@@ -41,6 +42,7 @@ class Candidates:
     body_words: Floats
     n_included: NDArray[np.int32]
     minutes: NDArray[np.int32]
+    content_marks: NDArray[np.int64]
     right_meal: Bools
     known_meal: Bools
 
@@ -143,6 +145,7 @@ class RecipeIndex:
             body_words=self._items.body_terms.coverage(terms, rows),
             n_included=n_included,
             minutes=self._items.minutes[rows],
+            content_marks=self._items.content_marks[rows],
             right_meal=(self._items.meals[rows] & wanted) != 0,
             known_meal=self._items.meals[rows] != 0,
         )

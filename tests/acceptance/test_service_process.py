@@ -235,6 +235,8 @@ def _asking_all_the_time(server: Any) -> Iterator[list[int]]:
 
     asking = threading.Thread(target=ask)
     asking.start()
-    yield statuses
-    stop.set()
-    asking.join()
+    try:
+        yield statuses
+    finally:
+        stop.set()
+        asking.join()

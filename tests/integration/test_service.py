@@ -23,6 +23,7 @@ from recipes.api import create_app
 from recipes.catalog import Catalogue, starter_recipes
 from recipes.config import Settings
 from recipes.encoder import UseEncoder
+from recipes.errors import UnknownRecipe
 from recipes.index import IndexBuilder
 from recipes.recommender import Ask
 from recipes.service import Service, prepare_database
@@ -177,14 +178,36 @@ def test_a_new_index_is_taken_over_and_the_old_one_closed(
     monkeypatch.setattr("recipes.service.RETIREMENT_SECONDS", 0.2)
     client = make_client()
     service = client.service
-    before = service.recommender.index
     service.catalogue.save([make_recipe("Zzyzx stew", recipe_id="zzyzx-stew")])
     assert service.index_is_stale
-    IndexBuilder(service.catalogue, service.library, service.encoder, service.lexicon).build()
-    wait_until(lambda: recommend(client, "zzyzx stew")["recetas"][0]["id"] == "zzyzx-stew")
+    with _asking_all_the_time(service) as modes:
+        IndexBuilder(service.catalogue, service.library, service.encoder, service.lexicon).build()
+        wait_until(lambda: recommend(client, "zzyzx stew")["recetas"][0]["id"] == "zzyzx-stew")
+        wait_until(lambda: not service._retired)
     assert not service.index_is_stale
-    wait_until(lambda: not service._retired)
-    assert before is not service.recommender.index
+    assert len(modes) > 20
+    assert set(modes) == {"full"}
+
+
+@contextmanager
+def _asking_all_the_time(service: Service) -> Iterator[list[str]]:
+    """The modes of the answers to four people who go on asking."""
+    modes: list[str] = []
+    stop = threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            modes.append(service.recommender.answer(Ask("sopa")).mode)
+
+    asking = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in asking:
+        thread.start()
+    try:
+        yield modes
+    finally:
+        stop.set()
+        for thread in asking:
+            thread.join()
 
 
 # --- Database -------------------------------------------------------------------------------------------------------
@@ -235,6 +258,35 @@ def test_two_processes_may_fill_an_empty_database_at_once(empty_database: Databa
     assert errors == []
     catalogue = Catalogue(empty_database)
     assert [catalogue.get(recipe.recipe_id).recipe for recipe in starter_recipes()] == list(starter_recipes())
+
+
+@pytest.mark.parametrize("recipe_id", ["", "a\0b", "half a letter \ud83c", "ñandú", "x" * 100_000])
+def test_an_address_that_no_recipe_can_have_is_unknown_and_no_error(database: Database, recipe_id: str) -> None:
+    with pytest.raises(UnknownRecipe):
+        Catalogue(database).get(recipe_id)
+
+
+def test_many_may_open_a_new_database_file_at_once(tmp_path: Path) -> None:
+    errors: list[Exception] = []
+
+    def check(database: Database, barrier: threading.Barrier) -> None:
+        barrier.wait()
+        try:
+            database.check()
+        except Exception as error:
+            errors.append(error)
+
+    for number in range(80):  # the moment is short: it needs many tries to be met
+        databases = [Database(f"sqlite:///{tmp_path}/{number}.db") for _ in range(4)]
+        barrier = threading.Barrier(len(databases))
+        threads = [threading.Thread(target=check, args=(database, barrier)) for database in databases]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for database in databases:
+            database.close()
+    assert errors == []
 
 
 # --- From start to stop ---------------------------------------------------------------------------------------------

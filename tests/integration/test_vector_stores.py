@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from qdrant_client import QdrantClient
 
-from recipes.constraints import Constraints
+from recipes.constraints import WORD_MARK, Constraints
 from recipes.errors import IndexUnavailable
 from recipes.index.edge import EdgeStore, FolderInUse
 from recipes.index.server import QdrantStore, connect
@@ -250,9 +250,12 @@ RULES: dict[str, tuple[Constraints, list[int]]] = {
     "any of two excluded words": (Constraints(exclude_words=frozenset({"xyz", "dijon"})), [2]),
     "a time that is just kept; unknown is not too long": (Constraints(max_minutes=30), [1, 2, 4]),
     "a short time": (Constraints(max_minutes=9), [4]),
+    "no time at all": (Constraints(max_minutes=0), [4]),
     "a wish for a food is no rule": (Constraints(include=("rice",)), [1, 2, 3, 4]),
     "a food as a rule": (Constraints(include=("rice",), strict=True), [1, 2]),
     "two foods as a rule": (Constraints(include=("rice", "egg"), strict=True), [1]),
+    "an unknown word as a rule": (Constraints(include=(WORD_MARK + "dijon",), strict=True), [1, 3]),
+    "a food and an unknown word as a rule": (Constraints(include=("egg", WORD_MARK + "dijon"), strict=True), [1]),
     "a wish for a meal is no rule": (Constraints(meals=("dinner",)), [1, 2, 3, 4]),
     "a meal as a rule": (Constraints(meals=("dinner",), strict=True), [2, 3]),
     "one of two meals as a rule": (Constraints(meals=("dinner", "breakfast"), strict=True), [1, 2, 3]),
@@ -306,7 +309,7 @@ POINTS = st.builds(
 )  # fmt: skip
 ANY_RULES = st.builds(
     Constraints, _subsets(FOODS).map(frozenset), _subsets(WORDS).map(frozenset), st.none() | st.integers(1, 4),
-    _subsets(FOODS), _subsets(MEALS), st.booleans(),
+    _subsets([*FOODS, WORD_MARK + "xyz"]), _subsets(MEALS), st.booleans(),
 )  # fmt: skip
 
 
@@ -318,7 +321,8 @@ def _keeps(point: IndexPoint, rules: Constraints) -> bool:
         return False
     if not rules.strict:
         return True
-    return {*rules.include} <= {*point.contains} and (not rules.meals or bool({*rules.meals} & {*point.meals}))
+    here = {*point.contains, *(WORD_MARK + word for word in point.unknown)}
+    return {*rules.include} <= here and (not rules.meals or bool({*rules.meals} & {*point.meals}))
 
 
 @pytest.fixture(scope="module", params=KINDS)

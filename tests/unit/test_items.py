@@ -169,7 +169,8 @@ def test_an_empty_query_matches_nothing() -> None:
 
 def _document(number: int, **parts: object) -> Document:
     blank: dict[str, object] = {
-        "content_hash": "", "name": "", "foods": "", "name_terms": {}, "body_terms": {}, "contains": (), "unknown": (),
+        "content_hash": "",
+        "made_from": "", "name": "", "foods": "", "name_terms": {}, "body_terms": {}, "contains": (), "unknown": (),
         "minutes": 0, "minutes_floor": 0, "meals": (),
     }  # fmt: skip
     return Document(recipe_no=number, **{**blank, **parts})  # type: ignore[arg-type]

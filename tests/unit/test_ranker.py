@@ -26,6 +26,7 @@ def _candidates(*items: dict[str, float]) -> Candidates:
         numbers=np.arange(n_items),
         n_included=np.zeros(n_items, dtype=np.int32),
         minutes=np.zeros(n_items, dtype=np.int32),
+        content_marks=np.zeros(n_items, dtype=np.int64),
         right_meal=np.zeros(n_items, dtype=np.bool_),
         known_meal=np.zeros(n_items, dtype=np.bool_),
         **columns,
