@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,6 +39,7 @@ shard.flush()
 
 def main() -> None:
     options = parser(__doc__ or "")
+    options.add_argument("--plain-up-to", type=int, default=10_000, help="largest size at which the peer is measured")
     options.add_argument("--sizes", default="1000,10000,73322", help="catalogue sizes, comma-separated")
     chosen = options.parse_args()
     recipes = pq.read_table(need(chosen.data / "allrecipes_recipes.parquet"))
@@ -53,18 +53,20 @@ def main() -> None:
             cli = [sys.executable, "-m", "recipes.cli"]
             import_s, import_mb = measured([*cli, "import", "parquet", str(part)], environment)
             index_s, index_mb = measured([*cli, "index"], environment)
-            plain_s, plain_mb = measured([sys.executable, "-c", _PLAIN, str(part), f"{folder}/plain"], environment)
-            shutil.rmtree(f"{folder}/plain")
+            plain_s = None
+            if size <= chosen.plain_up_to:
+                plain_s, _ = measured([sys.executable, "-c", _PLAIN, str(part), f"{folder}/plain"], environment)
         total = import_s + index_s
         rows.append(
             [
                 f"{size:,}", f"{import_s:.1f}", f"{size / import_s:,.0f}", f"{index_s:.1f}", f"{size / index_s:,.0f}",
-                f"{total / size * 10_000:.1f}", max(import_mb, index_mb), f"{plain_s:.1f}", f"{total / plain_s:.2f}",
+                f"{total / size * 10_000:.1f}", max(import_mb, index_mb), f"{plain_s:.1f}" if plain_s else "–",
+                f"{total / plain_s:.2f}" if plain_s else "–",
             ]
         )  # fmt: skip
         figures[str(size)] = {
             "import_seconds": import_s, "import_mb": import_mb, "index_seconds": index_s, "index_mb": index_mb,
-            "plain_seconds": plain_s, "plain_mb": plain_mb,
+            "plain_seconds": plain_s,
         }  # fmt: skip
         print(f"{size:,} recipes: imported in {import_s:.1f} s, indexed in {index_s:.1f} s", file=sys.stderr)
     print(f"Indexing: {machine()}\n")
