@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from recipes.lexicon import FOOD_GROUPS, Lexicon, Mention
+from recipes.lexicon import Lexicon, Mention
 from recipes.text import Language
 
 # Before a word that the lexicon does not know, where it stands beside concepts.
@@ -122,16 +122,12 @@ def _mentions(phrases: Iterable[str], lexicon: Lexicon, language: Language) -> I
     """What *phrases* name: their foods; where they name none, whatever they say."""
     for phrase in phrases:
         said = [mention for mention in lexicon.read_text(phrase, language) if _says_something(mention)]
-        foods = [mention for mention in said if _is_food(mention, lexicon)]
+        foods = [mention for mention in said if lexicon.foods(mention)]
         yield from foods or said
 
 
 def _says_something(mention: Mention) -> bool:
     return bool(mention.concepts) or len(mention.stems[0]) > 2
-
-
-def _is_food(mention: Mention, lexicon: Lexicon) -> bool:
-    return any(lexicon.concepts[concept].group in FOOD_GROUPS for concept in mention.concepts)
 
 
 def labels(concepts: Iterable[str], lexicon: Lexicon, language: Language) -> list[str]:

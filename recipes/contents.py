@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from recipes.catalog.recipe import Recipe, RecipeText
 from recipes.constraints import WORD_MARK
-from recipes.lexicon import FOOD_GROUPS, Lexicon, Mention
+from recipes.lexicon import Lexicon, Mention
 from recipes.text import Language, stem, stems
 
 # What a declared allergen (EU list) means in concepts of the lexicon.
@@ -75,7 +75,7 @@ def foods_in(mentions: Sequence[Mention], lexicon: Lexicon) -> set[str]:
         part
         for mention in mentions
         for concept in mention.concepts
-        if _is_food(concept, lexicon)
+        if lexicon.is_food(concept)
         for part in _reached(concept, ruled_out, lexicon, with_contents=True)
     }
 
@@ -124,7 +124,7 @@ def _foods_in_steps(
         for mention in lexicon.read(stems(step), language, loanwords=False):
             if mention.concepts and not said.issuperset(mention.stems):
                 for concept in mention.concepts:
-                    if _is_food(concept, lexicon):
+                    if lexicon.is_food(concept):
                         found |= lexicon.broader(concept)
     return found
 
@@ -140,10 +140,6 @@ def _ruled_out(mentions: Sequence[Mention], lexicon: Lexicon) -> frozenset[str]:
         if not before.concepts and before.stems[0] in _WITHOUT_WORDS:
             ruled_out.update(mention.concepts)
     return frozenset(ruled_out)
-
-
-def _is_food(concept: str, lexicon: Lexicon) -> bool:
-    return lexicon.concepts[concept].group in FOOD_GROUPS
 
 
 def _unknown_stems(lines: Iterable[Sequence[Mention]]) -> Iterable[str]:

@@ -93,6 +93,14 @@ class Lexicon:
             position = mention.end
         return mentions
 
+    def is_food(self, name: str) -> bool:
+        """Whether the concept *name* can be eaten; the others are kinds of dish and words about cooking."""
+        return self.concepts[name].group in FOOD_GROUPS
+
+    def foods(self, mention: Mention) -> tuple[str, ...]:
+        """Those of the mention's concepts that can be eaten."""
+        return tuple(name for name in mention.concepts if self.is_food(name))
+
     def find(self, phrase: str, language: Language) -> tuple[str, ...]:
         """Concepts for which the whole *phrase* is a form of *language*; empty if none."""
         return self._forms[language].get(tuple(stems(phrase)), ())

@@ -390,9 +390,7 @@ class _Reading:
         return self._mention(position) if position < len(self._typed) else None
 
     def _foods(self, mention: Mention | None) -> tuple[str, ...]:
-        if mention is None:
-            return ()
-        return tuple(concept for concept in mention.concepts if self._lexicon.concepts[concept].group in FOOD_GROUPS)
+        return () if mention is None else self._lexicon.foods(mention)
 
     def _groups(self, mention: Mention) -> set[str]:
         return {self._lexicon.concepts[concept].group for concept in mention.concepts}

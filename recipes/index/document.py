@@ -10,7 +10,7 @@ from recipes.catalog import Recipe, StoredRecipe
 from recipes.catalog.recipe import MEALS
 from recipes.contents import contents_of
 from recipes.durations import minutes_at_least
-from recipes.lexicon import FOOD_GROUPS, Lexicon, Mention
+from recipes.lexicon import Lexicon, Mention
 from recipes.meals import meals_of
 from recipes.terms import merged, terms_in
 
@@ -78,7 +78,7 @@ def _foods_text(ingredients: Sequence[Sequence[Mention]], recipe: Recipe, lexico
     labels: dict[str, None] = {}
     for mentions in ingredients:
         for mention in mentions:
-            foods = [name for name in mention.concepts if lexicon.concepts[name].group in FOOD_GROUPS]
+            foods = lexicon.foods(mention)
             if foods:
                 labels.setdefault(lexicon.concepts[foods[0]].label(recipe.language))
     return ", ".join(list(labels)[:_MAX_FOODS])

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import qdrant_edge as edge
 
 from recipes.constraints import Constraints
@@ -24,6 +23,7 @@ from recipes.index.store import (
     Search,
     conditions_of,
     document_words,
+    known_vectors,
     payload_of,
     query_words,
 )
@@ -111,7 +111,7 @@ class EdgeStore:
         """See :class:`~recipes.index.store.VectorStore`."""
         with _reported():
             records = self._shard.retrieve(list(numbers), with_payload=["content_hash"], with_vector=list(DENSE_FIELDS))
-            return {int(record.id): _known(record) for record in records}
+            return {int(record.id): known_vectors(record) for record in records}
 
     def search(self, searches: Sequence[Search], rules: Constraints) -> list[Hits]:
         """See :class:`~recipes.index.store.VectorStore`."""
@@ -142,14 +142,6 @@ def _reported(problem: str = "the index does not answer") -> Iterator[None]:
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
             raise IndexUnavailable(f"{problem}: {error}") from error
         raise
-
-
-def _known(record: Any) -> KnownVectors:
-    return KnownVectors(
-        content_hash=str((record.payload or {}).get("content_hash")),
-        name=np.asarray(record.vector["name"], dtype=np.float32),
-        ingredients=np.asarray(record.vector["ingredients"], dtype=np.float32),
-    )
 
 
 def _edge_point(point: IndexPoint) -> edge.Point:

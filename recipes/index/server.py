@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 from qdrant_client import QdrantClient, models
 
 from recipes.constraints import Constraints
@@ -24,6 +23,7 @@ from recipes.index.store import (
     Search,
     conditions_of,
     document_words,
+    known_vectors,
     payload_of,
     query_words,
 )
@@ -117,15 +117,7 @@ class QdrantStore:
             records = self._client.retrieve(
                 self._collection, list(numbers), with_payload=["content_hash"], with_vectors=list(DENSE_FIELDS)
             )
-        found: dict[int, KnownVectors] = {}
-        for record in records:
-            vectors: Any = record.vector
-            found[int(record.id)] = KnownVectors(
-                content_hash=str((record.payload or {}).get("content_hash")),
-                name=np.asarray(vectors["name"], dtype=np.float32),
-                ingredients=np.asarray(vectors["ingredients"], dtype=np.float32),
-            )
-        return found
+        return {int(record.id): known_vectors(record) for record in records}
 
     def search(self, searches: Sequence[Search], rules: Constraints) -> list[Hits]:
         """See :class:`~recipes.index.store.VectorStore`."""

@@ -96,6 +96,15 @@ def payload_of(point: IndexPoint) -> dict[str, Any]:
     }
 
 
+def known_vectors(record: Any) -> KnownVectors:
+    """The vectors in a *record* that an engine gave back; both engines' records have ``payload`` and ``vector``."""
+    return KnownVectors(
+        content_hash=str((record.payload or {}).get("content_hash")),
+        name=np.asarray(record.vector["name"], dtype=np.float32),
+        ingredients=np.asarray(record.vector["ingredients"], dtype=np.float32),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """A filter in no engine's words: for each field of *must* a point has one of the values, for *must_not* none."""
