@@ -5,6 +5,7 @@ Importing this module reads nothing. A program calls :func:`load_settings` at it
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -32,6 +33,22 @@ class Settings(BaseSettings):
         None, description="State database, such as postgresql://user:password@host/name. Default: SQLite in DATA_DIR."
     )
     log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+    artifact_signing_key: SecretStr | None = Field(
+        None, description="Secret that signs model artefacts; with it, only artefacts signed with it are loaded."
+    )
+    require_approval: str = Field(
+        "none", description="Models whose promotions wait for a person: none, all, or names between commas."
+    )
+    approval_by_another: bool = Field(
+        False, description="Whether who approves a promotion must be somebody else than who requested it."
+    )
+    require_key_to_read: bool = Field(False, description="Whether reading the registry over HTTP needs an API key, too.")
+    mlflow_tracking_uri: SecretStr | None = Field(
+        None,
+        description="MLflow that versions are mirrored to, or off. Default: a SQLite file in DATA_DIR/mlruns where "
+        "MLflow is installed.",
+    )
+    mlflow_experiment_name: str = Field("recipe-recommender", description="MLflow experiment that runs are kept in.")
 
     @field_validator("data_dir")
     @classmethod
@@ -53,6 +70,11 @@ class Settings(BaseSettings):
         return self.data_dir / "var"
 
     @property
+    def models_dir(self) -> Path:
+        """Folder of the registry's view and the artefacts."""
+        return self.data_dir / "models"
+
+    @property
     def state_url(self) -> str:
         """URL of the state database, password included."""
         if self.database_url is not None:
@@ -70,6 +92,16 @@ def _names_a_database(url: str) -> bool:
 
 
 AnySettings = TypeVar("AnySettings", bound=Settings)
+
+
+@functools.cache
+def default_settings() -> Settings:
+    """The toolkit's settings from the environment, read once for the process: ``from mlops import config``.
+
+    Raises:
+        InvalidSettings: a variable has a value that cannot be used.
+    """
+    return load_settings(Settings)
 
 
 def load_settings(kind: type[AnySettings], **overrides: Any) -> AnySettings:

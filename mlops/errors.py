@@ -1,10 +1,32 @@
 """The errors of the toolkit.
 
 MlopsError
-├── InvalidSettings     a variable of the environment has a value that cannot be used
-└── StoreError          the state database
-    ├── StoreUnavailable    it cannot be reached or does not answer
-    └── StoreTooNew         it was written by a later release
+├── InvalidSettings         a variable of the environment has a value that cannot be used
+├── StoreError              the state database
+│   ├── StoreUnavailable        it cannot be reached or does not answer
+│   └── StoreTooNew             it was written by a later release
+├── RegistryError           the model registry
+│   ├── InvalidMetadata         a field of a version cannot be kept as it is
+│   ├── InvalidExport           a file to import is no registry
+│   ├── UnknownModel            no version of this model was ever registered
+│   ├── UnknownVersion          no such version of this model was ever registered
+│   ├── VersionExists           this version is there already, with other content
+│   ├── IllegalMove             no move leads from this status to that one
+│   ├── NothingToRollBackTo     no earlier version served
+│   ├── Conflict                somebody else was first
+│   ├── Frozen                  automatic moves are switched off
+│   ├── ApprovalRequired        the promotion was requested, and waits for a person
+│   └── ApprovalRefused         this person may not decide it, or there is nothing to decide
+├── ArtefactError           the files of a model version
+│   ├── ArtefactMissing         they are not there
+│   ├── ArtefactDamaged         they are not what was written
+│   ├── ArtefactForeign         they are whole, and not ours
+│   └── ArtefactRefused         their format could run code, or is unknown
+└── AccessError             API keys
+    ├── InvalidKey              a key cannot be made as asked
+    ├── UnknownKey              no key has this name
+    ├── NotAuthenticated        no key, or none that counts
+    └── NotAllowed              the key's scope does not reach so far
 """
 
 
@@ -26,3 +48,105 @@ class StoreUnavailable(StoreError):
 
 class StoreTooNew(StoreError):
     """The state database was written by a later release than this one."""
+
+
+class RegistryError(MlopsError):
+    """Something about the model registry."""
+
+
+class InvalidMetadata(RegistryError, ValueError):
+    """A field of a version cannot be kept as it is. *field* names it."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class InvalidExport(RegistryError, ValueError):
+    """A file to import is no registry, or one that cannot be kept beside what is here."""
+
+
+class UnknownModel(RegistryError, LookupError):
+    """No version of this model was ever registered."""
+
+
+class UnknownVersion(RegistryError, LookupError):
+    """No such version of this model was ever registered."""
+
+
+class VersionExists(RegistryError):
+    """This version is there already, with other content. Versions never change."""
+
+
+class IllegalMove(RegistryError):
+    """No move leads from this status to that one. *from_status* and *to_status* name them."""
+
+    def __init__(self, message: str, *, from_status: str, to_status: str) -> None:
+        super().__init__(message)
+        self.from_status = from_status
+        self.to_status = to_status
+
+
+class NothingToRollBackTo(RegistryError):
+    """No earlier version served, so there is none to go back to."""
+
+
+class Conflict(RegistryError):
+    """Somebody else was first: what this change rests on is no longer so. Nothing was changed."""
+
+
+class Frozen(RegistryError):
+    """Automatic moves are switched off; a person may still make this one."""
+
+
+class ApprovalRequired(RegistryError):
+    """The promotion was requested, and waits for a person. *approval_id* is the number of the request."""
+
+    def __init__(self, message: str, *, approval_id: int) -> None:
+        super().__init__(message)
+        self.approval_id = approval_id
+
+
+class ApprovalRefused(RegistryError):
+    """This person may not decide this request, or there is nothing to decide."""
+
+
+class ArtefactError(MlopsError):
+    """Something about the files of a model version."""
+
+
+class ArtefactMissing(ArtefactError, LookupError):
+    """The files are not there."""
+
+
+class ArtefactDamaged(ArtefactError):
+    """The files are not what was written: one was changed, cut short, taken away or added."""
+
+
+class ArtefactForeign(ArtefactError):
+    """The files are whole, and not ours: unsigned, signed with another key, or filed under another digest."""
+
+
+class ArtefactRefused(ArtefactError, ValueError):
+    """The format of a file could run code when it is loaded, or is unknown."""
+
+
+class AccessError(MlopsError):
+    """Something about API keys."""
+
+
+class InvalidKey(AccessError, ValueError):
+    """A key cannot be made as asked."""
+
+
+class UnknownKey(AccessError, LookupError):
+    """No key has this name."""
+
+
+class NotAuthenticated(AccessError):
+    """There is no key, or none that counts."""
+
+
+class NotAllowed(AccessError):
+    """The key's scope does not reach so far."""

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
-from mlops import config as mlops_config
+from mlops.config import Settings as ToolkitSettings
+from mlops.config import load_settings as load_settings_of
 
 
-class Settings(mlops_config.Settings):
+class Settings(ToolkitSettings):
     """Everything that can be set from outside. ``.env.example`` documents each variable; a test compares."""
 
     encoder: Literal["use", "openai"] = Field(
@@ -53,4 +54,4 @@ def load_settings() -> Settings:
     Raises:
         InvalidSettings: a variable has a value that cannot be used.
     """
-    return mlops_config.load_settings(Settings)
+    return load_settings_of(Settings)

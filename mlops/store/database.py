@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,8 +34,11 @@ class Database:
     that what was read in it cannot have changed when it writes.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, tables: Sequence[MigrationSet] = ()) -> None:
         """Prepare the database at *url*; nothing is opened yet.
+
+        Args:
+            tables: made or upgraded when the database is first used.
 
         Raises:
             InvalidSettings: *url* is neither SQLite nor PostgreSQL, its driver is not installed, or the folder of its
@@ -49,6 +53,8 @@ class Database:
         self._writer = self._engine.execution_options(takes_write_lock=True)
         if not self.is_sqlite:
             self._writer = self._engine.execution_options(isolation_level="READ COMMITTED")
+        self._owed = tuple(tables)
+        self._paying = threading.Lock()
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
@@ -57,6 +63,7 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached.
         """
+        self._make_owed_tables()
         with _reported(), self._engine.connect() as connection:
             yield connection
 
@@ -67,6 +74,7 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be reached, or the write lock was not free in time.
         """
+        self._make_owed_tables()
         with _reported(), self._writer.begin() as connection:
             yield connection
 
@@ -77,7 +85,7 @@ class Database:
             StoreTooNew: a later release has already upgraded them beyond what this one knows.
             StoreUnavailable: the database cannot be reached.
         """
-        with self.writing() as connection:
+        with _reported(), self._writer.begin() as connection:
             for migrations in sets:
                 upgrade(connection, migrations)
 
@@ -93,6 +101,12 @@ class Database:
     def close(self) -> None:
         """Close all pooled connections."""
         self._engine.dispose()
+
+    def _make_owed_tables(self) -> None:
+        if self._owed:
+            with self._paying:
+                self.upgrade(*self._owed)
+                self._owed = ()
 
 
 def upsert(

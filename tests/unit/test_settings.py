@@ -13,7 +13,7 @@ from recipes.config import Settings, load_settings
 
 REPOSITORY = Path(__file__).parent.parent.parent
 EXAMPLE = REPOSITORY / ".env.example"
-SECRETS = ("DATABASE_URL", "OPENAI_API_KEY", "QDRANT_API_KEY")
+SECRETS = ("DATABASE_URL", "ARTIFACT_SIGNING_KEY", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "QDRANT_API_KEY")
 
 
 @pytest.fixture(autouse=True)
@@ -109,8 +109,8 @@ def test_a_settings_file_in_another_encoding_is_named(tmp_path: Path) -> None:
 
 def test_secrets_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://cook:pepper@host/recipes")
-    monkeypatch.setenv("OPENAI_API_KEY", "pepper")
-    monkeypatch.setenv("QDRANT_API_KEY", "pepper")
+    for name in SECRETS[1:]:
+        monkeypatch.setenv(name, "pepper")
     settings = load_settings()
     shown = shown_settings(settings)
     assert "pepper" not in f"{shown} {settings!r} {settings}"

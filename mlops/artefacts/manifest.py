@@ -1,0 +1,162 @@
+"""What an artefact consists of, and the digest that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import orjson
+
+from mlops.artefacts.formats import refuse_unsafe
+from mlops.errors import ArtefactDamaged, ArtefactForeign, ArtefactRefused
+
+Digest = str  # 64 hexadecimal digits
+MANIFEST_NAME = "manifest.json"
+_FORMAT = 1
+_IS_A_DIGEST = re.compile("[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file: its path with forward slashes, its size in bytes, its SHA-256 in hexadecimal."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The files of an artefact, sorted by path. *hmac* is the signature of the rest, where a key was set."""
+
+    files: tuple[FileEntry, ...]
+    hmac: str | None = None
+
+    @classmethod
+    def of(cls, files: Mapping[str, bytes], *, key: bytes | None = None) -> Manifest:
+        """The manifest of *files*, signed where there is a *key*.
+
+        Raises:
+            ArtefactRefused: there is no file, or a path or format is not allowed.
+        """
+        if not files:
+            raise ArtefactRefused("an artefact has at least one file")
+        for path, content in files.items():
+            _refuse_path(path)
+            refuse_unsafe(path, content)
+        entries = (FileEntry(path, len(files[path]), hashlib.sha256(files[path]).hexdigest()) for path in sorted(files))
+        return cls(tuple(entries)).signed(key)
+
+    @classmethod
+    def parse(cls, text: bytes) -> Manifest:
+        """From the content of a manifest file.
+
+        Raises:
+            ArtefactDamaged: it is none.
+        """
+        try:
+            fields = orjson.loads(text)
+            if fields["format"] != _FORMAT:
+                raise ArtefactDamaged(f"the manifest has format {fields['format']}, this release reads {_FORMAT}")
+            files = tuple(FileEntry(str(f["path"]), int(f["size"]), str(f["sha256"])) for f in fields["files"])
+            signature = fields.get("hmac")
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise ArtefactDamaged(f"the manifest cannot be read: {error}") from error
+        try:
+            for entry in files:
+                _refuse_path(entry.path)
+        except ArtefactRefused as error:
+            raise ArtefactDamaged(f"the manifest cannot be used: {error}") from error
+        return cls(files, None if signature is None else str(signature))
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of what the manifest says of the files; it does not depend on the signature."""
+        return hashlib.sha256(self._signed_part()).hexdigest()
+
+    def signed(self, key: bytes | None) -> Manifest:
+        """The same, signed with *key*; unsigned where there is none."""
+        return Manifest(self.files, None if key is None else self._signature(key))
+
+    def check_signature(self, key: bytes | None) -> None:
+        """See that we have signed it. Without a *key* there is nothing to see.
+
+        Raises:
+            ArtefactForeign: it is not signed, or with another key.
+        """
+        if key is None:
+            return
+        if self.hmac is None:
+            raise ArtefactForeign("it is not signed, and ARTIFACT_SIGNING_KEY is set")
+        if not hmac.compare_digest(self.hmac, self._signature(key)):
+            raise ArtefactForeign("it was signed with another key than ARTIFACT_SIGNING_KEY")
+
+    def check_files(self, files: Mapping[str, bytes]) -> None:
+        """See that *files* are those of the manifest.
+
+        Raises:
+            ArtefactDamaged: one was changed, cut short, taken away or added; the message names it.
+            ArtefactRefused: a format is not on the list.
+        """
+        listed = {entry.path for entry in self.files}
+        if extra := sorted(set(files) - listed):
+            raise ArtefactDamaged(f"the file {extra[0]} is not in the manifest")
+        for entry in self.files:
+            content = files.get(entry.path)
+            if content is None:
+                raise ArtefactDamaged(f"the file {entry.path} is missing")
+            if len(content) != entry.size:
+                raise ArtefactDamaged(
+                    f"the file {entry.path} has {len(content)} bytes, and was written with {entry.size}"
+                )
+            if hashlib.sha256(content).hexdigest() != entry.sha256:
+                raise ArtefactDamaged(f"the file {entry.path} was changed: its SHA-256 is another")
+            refuse_unsafe(entry.path, content)
+
+    def to_bytes(self) -> bytes:
+        """The content of its file: JSON that a person can read."""
+        fields = orjson.loads(self._signed_part())
+        if self.hmac is not None:
+            fields["hmac"] = self.hmac
+        return orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+
+    def _signed_part(self) -> bytes:
+        files = [{"path": entry.path, "sha256": entry.sha256, "size": entry.size} for entry in self.files]
+        return orjson.dumps({"files": files, "format": _FORMAT}, option=orjson.OPT_SORT_KEYS)
+
+    def _signature(self, key: bytes) -> str:
+        return hmac.new(key, self._signed_part(), hashlib.sha256).hexdigest()
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """The files below *folder* by relative path, but for a manifest; the way to register what a program has written.
+
+    Raises:
+        ArtefactRefused: there is a link or something else that is neither file nor folder.
+        OSError: *folder* cannot be read.
+    """
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink() or not (path.is_file() or path.is_dir()):
+            raise ArtefactRefused(f"{path.relative_to(folder)} is a link or no ordinary file")
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and name != MANIFEST_NAME:
+            files[name] = path.read_bytes()
+    return files
+
+
+def is_a_digest(text: str) -> bool:
+    """Whether *text* has the form of a :data:`Digest`."""
+    return _IS_A_DIGEST.fullmatch(text) is not None
+
+
+def _refuse_path(path: str) -> None:
+    parts = PurePosixPath(path).parts
+    if not parts or "\\" in path or "\0" in path or path.startswith("/") or ".." in parts or path == MANIFEST_NAME:
+        raise ArtefactRefused(f"{path!r} cannot be the path of a file of an artefact")
+    if PurePosixPath(path).as_posix() != path:
+        raise ArtefactRefused(f"{path!r} must be written {PurePosixPath(path).as_posix()!r}")

@@ -1,0 +1,103 @@
+"""Promotions that wait for a person: requested, then approved or rejected; all of it is remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from mlops.errors import ApprovalRefused
+from mlops.model_registry._change import By
+from mlops.model_registry._rows import APPROVAL_COLUMNS, approvals, to_approval
+from mlops.model_registry.records import Approval, ModelVersion
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalPolicy:
+    """Which promotions need a person.
+
+    Attributes:
+        model_ids: the models whose promotions do; None for all.
+        by_another: the one who approves must not be the one who requested.
+    """
+
+    model_ids: frozenset[str] | None = frozenset()
+    by_another: bool = False
+
+    @classmethod
+    def from_text(cls, text: str, *, by_another: bool = False) -> ApprovalPolicy:
+        """From a setting: ``none``, ``all``, or names of models between commas; ``true`` and ``false`` work too."""
+        word = text.strip().lower()
+        if word in {"", "none", "false", "no", "0"}:
+            return cls(by_another=by_another)
+        if word in {"all", "true", "yes", "1"}:
+            return cls(None, by_another)
+        return cls(frozenset(name.strip() for name in text.split(",") if name.strip()), by_another)
+
+    def needs(self, model_id: str) -> bool:
+        """Whether promotions of *model_id* need a person."""
+        return self.model_ids is None or model_id in self.model_ids
+
+
+def request(
+    connection: sa.Connection, one: ModelVersion, champion: ModelVersion | None, by: By, *, now: datetime
+) -> Approval:
+    """Ask for the promotion of *one*; a request that is pending already stays as it is."""
+    known = pending(connection, one.model_id, one.version)
+    if known is not None:
+        return known
+    row = {
+        "model_id": one.model_id,
+        "version": one.version,
+        "champion": None if champion is None else champion.version,
+        "state": "pending",
+        "requested_at": now,
+        "requested_by": by.actor,
+        "because": by.because,
+        "evidence": by.evidence,
+    }
+    return to_approval(connection.execute(sa.insert(approvals).values(row).returning(*APPROVAL_COLUMNS)).one())
+
+
+def pending(connection: sa.Connection, model_id: str, version: str) -> Approval | None:
+    """The request for *version* that waits, None where there is none."""
+    row = connection.execute(
+        sa.select(*APPROVAL_COLUMNS).where(
+            approvals.c.model_id == model_id, approvals.c.version == version, approvals.c.state == "pending"
+        )
+    ).first()
+    return None if row is None else to_approval(row)
+
+
+def listed(connection: sa.Connection, model_id: str | None, state: str | None) -> Sequence[Approval]:
+    """Requests, newest first."""
+    query = sa.select(*APPROVAL_COLUMNS).order_by(approvals.c.approval_id.desc())
+    if model_id is not None:
+        query = query.where(approvals.c.model_id == model_id)
+    if state is not None:
+        query = query.where(approvals.c.state == state)
+    return [to_approval(row) for row in connection.execute(query)]
+
+
+def decide(
+    connection: sa.Connection, waiting: Approval, state: str, policy: ApprovalPolicy, by: By, *, now: datetime
+) -> Approval:
+    """Approve or reject *waiting*.
+
+    Raises:
+        ApprovalRefused: this actor may not approve it.
+    """
+    if state == "approved" and policy.by_another and by.actor == waiting.requested_by:
+        raise ApprovalRefused(
+            f"{by.actor} requested the promotion of {waiting.model_id} {waiting.version}: "
+            "somebody else has to approve it"
+        )
+    row = connection.execute(
+        sa.update(approvals)
+        .where(approvals.c.approval_id == waiting.approval_id)
+        .values(state=state, decided_at=now, decided_by=by.actor, decided_because=by.because)
+        .returning(*APPROVAL_COLUMNS)
+    ).one()
+    return to_approval(row)

@@ -1,0 +1,55 @@
+"""Switching automatic moves off and on again; both are remembered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlops.model_registry._rows import FREEZE_COLUMNS, freezes, models
+from mlops.model_registry.records import Freeze
+
+ALL = "*"
+
+
+def in_force(connection: sa.Connection) -> Mapping[str, Freeze]:
+    """The freezes in force, by scope."""
+    rows = connection.execute(sa.select(*FREEZE_COLUMNS).where(freezes.c.lifted_at.is_(None)))
+    return {row.scope: Freeze(*row) for row in rows}
+
+
+def history(connection: sa.Connection) -> list[Freeze]:
+    """All freezes, oldest first."""
+    return [Freeze(*row) for row in connection.execute(sa.select(*FREEZE_COLUMNS).order_by(freezes.c.freeze_id))]
+
+
+def freeze(connection: sa.Connection, scope: str, *, actor: str, because: str, now: datetime) -> Freeze:
+    """Switch automatic moves off; where they are off, the freeze in force stays."""
+    row: dict[str, Any] = {"scope": scope, "frozen_at": now, "frozen_by": actor, "because": because}
+    known = in_force(connection).get(scope)
+    if known is not None:
+        return known
+    connection.execute(sa.insert(freezes).values(row))
+    _count_change(connection, scope)
+    return Freeze(**row)
+
+
+def lift(connection: sa.Connection, scope: str, *, actor: str, because: str, now: datetime) -> Freeze | None:
+    """Switch automatic moves on; None where they were not off."""
+    row = connection.execute(
+        sa.update(freezes)
+        .where(freezes.c.scope == scope, freezes.c.lifted_at.is_(None))
+        .values(lifted_at=now, lifted_by=actor, lifted_because=because)
+        .returning(*FREEZE_COLUMNS)
+    ).first()
+    if row is None:
+        return None
+    _count_change(connection, scope)
+    return Freeze(*row)
+
+
+def _count_change(connection: sa.Connection, scope: str) -> None:
+    statement = sa.update(models).values(generation=models.c.generation + 1)
+    connection.execute(statement if scope == ALL else statement.where(models.c.model_id == scope))

@@ -1,0 +1,199 @@
+"""What is said of a version when it is registered."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from mlops.clock import in_utc, utc_from_text, utc_now
+from mlops.errors import InvalidMetadata
+from mlops.model_registry.states import checked_status
+from mlops.model_registry.versions import SemanticVersion
+
+_IS_A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_LONGEST_CONTENT = 1_000_000
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """A version of a model, as it is handed to the registry.
+
+    Attributes:
+        model_id: letters, digits, ``_``, ``-`` and ``.``, at most 128.
+        version: major.minor.patch.
+        timestamp: when it was made; aware, or ISO 8601 text; without a zone it is UTC. Default: now.
+        metrics: finite numbers by name.
+        parameters: whatever JSON can hold, by name.
+        status: where it is to stand once it is registered.
+        parent_version: the version that it was trained from, or takes the place of.
+        deployment_date: kept by the registry; what is handed in counts only where a registry is imported.
+        tags: names, or values by name.
+
+    Raises:
+        InvalidMetadata: a field cannot be kept as it is; the message names it, its value and what would be right.
+    """
+
+    model_id: str
+    version: str
+    model_type: str = "hybrid"
+    timestamp: datetime | str | None = None
+    description: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    status: str = "training"
+    parent_version: str | None = None
+    deployment_date: datetime | str | None = None
+    tags: Mapping[str, Any] | Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        checked_model_id(self.model_id)
+        SemanticVersion.parse(self.version)
+        checked_status(self.status)
+        for name in ("model_type", "description"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidMetadata(name, f"must be text, got {getattr(self, name)!r}")
+        if self.parent_version is not None:
+            _check_parent(self.parent_version)
+        _set(self, "timestamp", _instant("timestamp", self.timestamp) or utc_now())
+        _set(self, "deployment_date", _instant("deployment_date", self.deployment_date))
+        _set(self, "metrics", _numbers(self.metrics))
+        _set(self, "parameters", _named("parameters", self.parameters))
+        _set(self, "tags", _tags(self.tags))
+
+    @property
+    def registered_at(self) -> datetime:
+        """When it was made, aware, in UTC."""
+        assert isinstance(self.timestamp, datetime)  # noqa: S101
+        return self.timestamp
+
+    def with_version(self, version: str) -> ModelMetadata:
+        """The same, as another version."""
+        return replace(self, version=version)
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """What a version came from, beside its parameters and its parent.
+
+    Attributes:
+        data_fingerprint: of the data that it was trained on.
+        code_version: of the program that trained it.
+        seed: of all that was drawn at random.
+    """
+
+    data_fingerprint: str | None = None
+    code_version: str | None = None
+    seed: int | None = None
+
+
+def content_of(metadata: ModelMetadata, lineage: Lineage | None) -> str:
+    """What of a version never changes, as canonical JSON: equal for equal content.
+
+    Raises:
+        InvalidMetadata: a value is not one that JSON can hold.
+    """
+    content = {
+        "description": metadata.description,
+        "lineage": None if lineage is None else {name: getattr(lineage, name) for name in Lineage.__slots__},
+        "metrics": metadata.metrics,
+        "model_type": metadata.model_type,
+        "parameters": metadata.parameters,
+        "parent_version": metadata.parent_version,
+        "tags": metadata.tags,
+    }
+    text = _json("content", content)
+    if len(text) > _LONGEST_CONTENT:
+        raise InvalidMetadata(
+            "content", f"is longer than {_LONGEST_CONTENT} bytes; large things belong into the artefact"
+        )
+    return text
+
+
+def evidence_text(evidence: Any) -> str | None:
+    """*evidence* as canonical JSON; whatever has ``to_dict`` is asked for it.
+
+    Raises:
+        InvalidMetadata: JSON cannot hold it.
+    """
+    if evidence is None:
+        return None
+    return _json("evidence", evidence.to_dict() if hasattr(evidence, "to_dict") else evidence)
+
+
+def checked_model_id(model_id: str) -> str:
+    """*model_id*, which is a name.
+
+    Raises:
+        InvalidMetadata: it is none.
+    """
+    if not isinstance(model_id, str) or _IS_A_NAME.fullmatch(model_id) is None:
+        raise InvalidMetadata(
+            "model_id",
+            f"must be 1 to 128 letters, digits, '_', '-' or '.', and begin with a letter or digit, got {model_id!r}",
+        )
+    return model_id
+
+
+def _set(metadata: ModelMetadata, name: str, value: Any) -> None:
+    # The one way to set a field of a frozen dataclass while it is made.
+    object.__setattr__(metadata, name, value)
+
+
+def _check_parent(parent: str) -> None:
+    try:
+        SemanticVersion.parse(parent)
+    except InvalidMetadata as error:
+        raise InvalidMetadata("parent_version", error.reason) from None
+
+
+def _instant(name: str, value: datetime | str | None) -> datetime | None:
+    if value is None or isinstance(value, datetime):
+        return None if value is None else in_utc(value)
+    try:
+        return utc_from_text(value)
+    except (TypeError, ValueError):
+        raise InvalidMetadata(name, f"must be a time such as 2026-11-24T09:00:00+00:00, got {value!r}") from None
+
+
+def _named(what: str, values: Any) -> dict[str, Any]:
+    if not isinstance(values, Mapping):
+        raise InvalidMetadata(what, f"must be values by name, got {values!r}")
+    for name in values:
+        if not isinstance(name, str) or not name:
+            raise InvalidMetadata(what, f"has the name {name!r}, which is no text")
+    return dict(values)
+
+
+def _numbers(metrics: Any) -> dict[str, float]:
+    named = _named("metrics", metrics)
+    for name, value in named.items():
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            raise InvalidMetadata(f"metrics.{name}", f"must be a number, got {value!r}") from None
+        if not math.isfinite(number):
+            raise InvalidMetadata(f"metrics.{name}", f"must be a finite number, got {number}")
+        if not isinstance(value, int) or isinstance(value, bool):
+            named[name] = number
+    return named
+
+
+def _tags(tags: Any) -> dict[str, Any] | list[str]:
+    if isinstance(tags, Mapping):
+        return _named("tags", tags)
+    if isinstance(tags, str) or not isinstance(tags, Sequence) or not all(isinstance(tag, str) for tag in tags):
+        raise InvalidMetadata("tags", f"must be names, or values by name, got {tags!r}")
+    return list(tags)
+
+
+def _json(what: str, value: Any) -> str:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
+    except TypeError as error:
+        raise InvalidMetadata(what, f"holds what JSON cannot: {error}") from error

@@ -1,0 +1,172 @@
+"""Reading the registry: versions, moves, what served when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlops.artefacts import ArtefactStore
+from mlops.clock import in_utc
+from mlops.errors import ArtefactMissing, UnknownModel, UnknownVersion
+from mlops.model_registry import _approvals, _freezes, _rows
+from mlops.model_registry._rows import MOVE_COLUMNS, VERSION_COLUMNS, models, moves, versions
+from mlops.model_registry.records import Approval, Freeze, ModelSummary, ModelVersion, Move
+from mlops.model_registry.states import checked_status
+from mlops.model_registry.versions import Bump, SemanticVersion, next_version
+from mlops.store import Database
+
+_FIRST = "1.0.0"
+
+
+class RegistryReader:
+    """The half of :class:`~mlops.model_registry.ModelRegistry` that changes nothing."""
+
+    def __init__(self, database: Database, artefacts: ArtefactStore | None = None) -> None:
+        self.database = database
+        self.artefacts = artefacts
+
+    def next_version(self, model_id: str, bump: Bump = "patch", *, base: str | None = None) -> str:
+        """The next free version number: 1.0.0 for a new model.
+
+        Args:
+            bump: ``major``: interface or features changed; ``minor``: retrained on new data with new parameters;
+                ``patch``: the same recipe on new data.
+            base: the version it comes from; default: the one in production, else the highest.
+
+        Raises:
+            InvalidMetadata: *bump* is none of the three.
+            UnknownVersion: *base* is no version of the model.
+        """
+        with self.database.reading() as connection:
+            rows = connection.execute(sa.select(versions.c.version).where(versions.c.model_id == model_id))
+            known = [row.version for row in rows]
+            champion = _rows.champion(connection, model_id)
+        if not known:
+            return _FIRST
+        if base is None:
+            base = max(known, key=SemanticVersion.parse) if champion is None else champion.version
+        elif base not in known:
+            raise UnknownVersion(f"{model_id} has no version {base}")
+        return str(next_version(known, base=base, bump=bump))
+
+    def get_model(self, model_id: str, version: str) -> ModelVersion | None:
+        """A version, None where there is none."""
+        with self.database.reading() as connection:
+            return _rows.one_version(connection, model_id, version)
+
+    def get_production_model(self, model_id: str) -> ModelVersion | None:
+        """The version in production, None where there is none."""
+        with self.database.reading() as connection:
+            return _rows.champion(connection, model_id)
+
+    def list_models(self, model_id: str | None = None, status: str | None = None) -> list[ModelVersion]:
+        """Versions, newest first: of one model or all, in one status or any.
+
+        Raises:
+            InvalidMetadata: *status* is none.
+        """
+        query = sa.select(*VERSION_COLUMNS).order_by(versions.c.number.desc())
+        if model_id is not None:
+            query = query.where(versions.c.model_id == model_id)
+        if status is not None:
+            query = query.where(versions.c.status == checked_status(status))
+        with self.database.reading() as connection:
+            return [ModelVersion(*row) for row in connection.execute(query).all()]
+
+    def get_version_history(self, model_id: str) -> list[dict[str, Any]]:
+        """All versions of a model, newest first, each as plain values with its ``moves``, oldest first."""
+        with self.database.reading() as connection:
+            query = (
+                sa.select(*VERSION_COLUMNS).where(versions.c.model_id == model_id).order_by(versions.c.number.desc())
+            )
+            found = [ModelVersion(*row) for row in connection.execute(query).all()]
+            made = _moves_of(connection, model_id)
+        by_version: dict[str, list[dict[str, Any]]] = {each.version: [] for each in found}
+        for move in made:
+            by_version[move.version].append(move.to_dict())
+        return [{**each.to_dict(), "moves": by_version[each.version]} for each in found]
+
+    def models(self) -> list[ModelSummary]:
+        """Each model in one line, by name."""
+        newest = sa.select(sa.func.max(versions.c.number).label("number"), sa.func.count().label("n_versions"))
+        counted = newest.group_by(versions.c.model_id).subquery()
+        serving = versions.alias()
+        query = (
+            sa.select(models, versions.c.version, counted.c.n_versions, serving.c.version.label("production"))
+            .join_from(counted, versions, versions.c.number == counted.c.number)
+            .join(models, models.c.model_id == versions.c.model_id)
+            .outerjoin(serving, sa.and_(serving.c.model_id == models.c.model_id, serving.c.status == "production"))
+            .order_by(models.c.model_id)
+        )
+        with self.database.reading() as connection:
+            rows = connection.execute(query).all()
+            frozen = _freezes.in_force(connection)
+        return [
+            ModelSummary(
+                row.model_id, row.production, row.version, row.n_versions, row.generation, row.changed_at,
+                is_frozen=_freezes.ALL in frozen or row.model_id in frozen,
+            )
+            for row in rows
+        ]  # fmt: skip
+
+    def generation(self, model_id: str) -> int:
+        """How many changes the model has seen, 0 for an unknown one: a cheap question for who waits for the next."""
+        with self.database.reading() as connection:
+            return int(connection.execute(_rows.GENERATION, {"model_id": model_id}).scalar() or 0)
+
+    def files(self, one: ModelVersion) -> Mapping[str, bytes]:
+        """The files of a version, verified.
+
+        Raises:
+            ArtefactMissing: it has none, or they are gone.
+            ArtefactError: they are not what was registered.
+        """
+        if one.artefact is None or self.artefacts is None:
+            raise ArtefactMissing(f"{one.name} was registered without files")
+        return self.artefacts.get(one.artefact)
+
+    def moves(self, model_id: str, version: str | None = None) -> list[Move]:
+        """The moves of a model, or of one version of it, oldest first; failed ones among them."""
+        with self.database.reading() as connection:
+            return _moves_of(connection, model_id, version)
+
+    def at(self, model_id: str, time: datetime) -> ModelVersion | None:
+        """The version that was in production at *time* (without a zone: UTC), None where there was none.
+
+        Its status is that of today.
+        """
+        with self.database.reading() as connection:
+            row = connection.execute(_rows.SERVED_AT, {"model_id": model_id, "time": in_utc(time)}).first()
+            if row is None or row.to_status != "production":
+                return None
+            return _rows.one_version(connection, model_id, row.version)
+
+    def approvals(self, model_id: str | None = None, state: str | None = None) -> Sequence[Approval]:
+        """Requests for promotion, newest first: of one model or all; ``pending``, ``approved``, ``rejected`` or any."""
+        with self.database.reading() as connection:
+            return _approvals.listed(connection, model_id, state)
+
+    def freezes(self) -> Mapping[str, Freeze]:
+        """The freezes in force: by model, and ``*`` for all."""
+        with self.database.reading() as connection:
+            return _freezes.in_force(connection)
+
+
+def _moves_of(connection: sa.Connection, model_id: str, version: str | None = None) -> list[Move]:
+    query = sa.select(*MOVE_COLUMNS).where(moves.c.model_id == model_id).order_by(moves.c.move_id)
+    if version is not None:
+        query = query.where(moves.c.version == version)
+    return _rows.to_moves(connection.execute(query).all())
+
+
+def unknown(connection: sa.Connection, model_id: str, version: str) -> UnknownModel | UnknownVersion:
+    rows = connection.execute(
+        sa.select(versions.c.version).where(versions.c.model_id == model_id).order_by(versions.c.number.desc()).limit(3)
+    )
+    known = [row.version for row in rows]
+    if not known:
+        return UnknownModel(f"nothing of a model {model_id!r} was ever registered")
+    return UnknownVersion(f"{model_id} has no version {version}; the newest are {', '.join(known)}")

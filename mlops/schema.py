@@ -1,0 +1,170 @@
+"""The toolkit's tables in the state database. Migrations create them; a test compares the two."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from mlops.store.migrations import MigrationSet
+from mlops.store.types import UtcDateTime
+
+MIGRATIONS = MigrationSet(name="mlops", folder=Path(__file__).parent / "migrations")
+
+metadata = sa.MetaData()
+
+_IS_PRODUCTION = sa.text("status = 'production'")
+_TOUCHES_PRODUCTION = sa.text("outcome = 'done' AND (to_status = 'production' OR from_status = 'production')")
+_IS_PENDING = sa.text("state = 'pending'")
+_IS_IN_FORCE = sa.text("lifted_at IS NULL")
+
+# One row for each model. `generation` counts its changes: whoever remembers a number knows whether to look again.
+models = sa.Table(
+    "models",
+    metadata,
+    sa.Column("model_id", sa.String, primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+)
+
+# `content` never changes: canonical JSON of what was registered. `number` counts registrations, `generation` is that
+# of the model when this version last changed. That one version at most is in production is the index's promise.
+model_versions = sa.Table(
+    "model_versions",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("model_id", sa.ForeignKey("models.model_id"), nullable=False),
+    sa.Column("version", sa.String, nullable=False),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("artefact", sa.String),
+    sa.Column("registered_at", UtcDateTime, nullable=False),
+    sa.Column("deployed_at", UtcDateTime),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.UniqueConstraint("model_id", "version", name="version_once_per_model"),
+    sa.CheckConstraint("status IN ('training', 'validation', 'production', 'archived')", name="status_is_known"),
+    sa.Index(
+        "one_production_version", "model_id", unique=True, sqlite_where=_IS_PRODUCTION, postgresql_where=_IS_PRODUCTION
+    ),
+    sa.Index("versions_by_model", "model_id", "number"),
+    sqlite_autoincrement=True,
+)
+
+# Every change of status, and every one that failed. Never edited.
+moves = sa.Table(
+    "moves",
+    metadata,
+    sa.Column("move_id", sa.Integer, primary_key=True),
+    sa.Column("model_id", sa.String, nullable=False),
+    sa.Column("version", sa.String, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("from_status", sa.String),
+    sa.Column("to_status", sa.String, nullable=False),
+    sa.Column("outcome", sa.String, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("actor", sa.String, nullable=False),
+    sa.Column("automatic", sa.Boolean, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text),
+    sa.ForeignKeyConstraint(
+        ["model_id", "version"], ["model_versions.model_id", "model_versions.version"], name="move_of_a_version"
+    ),
+    sa.CheckConstraint("outcome IN ('done', 'failed')", name="outcome_is_known"),
+    sa.Index("moves_by_model", "model_id", "move_id"),
+    sa.Index(
+        "moves_of_production",
+        "model_id",
+        "move_id",
+        sqlite_where=_TOUCHES_PRODUCTION,
+        postgresql_where=_TOUCHES_PRODUCTION,
+    ),
+    sqlite_autoincrement=True,
+)
+
+# A promotion that waits for a person, or waited. `champion` is what the evidence was gathered against.
+approvals = sa.Table(
+    "approvals",
+    metadata,
+    sa.Column("approval_id", sa.Integer, primary_key=True),
+    sa.Column("model_id", sa.String, nullable=False),
+    sa.Column("version", sa.String, nullable=False),
+    sa.Column("champion", sa.String),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("requested_at", UtcDateTime, nullable=False),
+    sa.Column("requested_by", sa.String, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("evidence", sa.Text),
+    sa.Column("decided_at", UtcDateTime),
+    sa.Column("decided_by", sa.String),
+    sa.Column("decided_because", sa.Text),
+    sa.ForeignKeyConstraint(
+        ["model_id", "version"], ["model_versions.model_id", "model_versions.version"], name="approval_of_a_version"
+    ),
+    sa.CheckConstraint("state IN ('pending', 'approved', 'rejected')", name="approval_state_is_known"),
+    sa.Index(
+        "one_pending_approval",
+        "model_id",
+        "version",
+        unique=True,
+        sqlite_where=_IS_PENDING,
+        postgresql_where=_IS_PENDING,
+    ),
+    sqlite_autoincrement=True,
+)
+
+# When automatic moves were switched off and on again; `scope` is a model, or * for all.
+freezes = sa.Table(
+    "freezes",
+    metadata,
+    sa.Column("freeze_id", sa.Integer, primary_key=True),
+    sa.Column("scope", sa.String, nullable=False),
+    sa.Column("frozen_at", UtcDateTime, nullable=False),
+    sa.Column("frozen_by", sa.String, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("lifted_at", UtcDateTime),
+    sa.Column("lifted_by", sa.String),
+    sa.Column("lifted_because", sa.Text),
+    sa.Index("one_freeze_in_force", "scope", unique=True, sqlite_where=_IS_IN_FORCE, postgresql_where=_IS_IN_FORCE),
+    sqlite_autoincrement=True,
+)
+
+# API keys: the SHA-256 of the secret part, never the secret.
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("key_id", sa.String, primary_key=True),
+    sa.Column("name", sa.String, nullable=False, unique=True),
+    sa.Column("secret_sha256", sa.String, nullable=False),
+    sa.Column("scope", sa.String, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("created_by", sa.String, nullable=False),
+    sa.Column("expires_at", UtcDateTime),
+    sa.Column("revoked_at", UtcDateTime),
+    sa.CheckConstraint("scope IN ('read', 'operate', 'admin')", name="scope_is_known"),
+)
+
+# Who may do something that only one process may do at a time. `token` grows with each holder.
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("holder", sa.String, nullable=False),
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("expires_at", UtcDateTime, nullable=False),
+)
+
+# The outbox to MLflow, as what has arrived: a version whose generation is higher than the one here waits to be sent.
+mirrored_versions = sa.Table(
+    "mirrored_versions",
+    metadata,
+    sa.Column("model_id", sa.String, primary_key=True),
+    sa.Column("version", sa.String, primary_key=True),
+    sa.Column("generation", sa.Integer, nullable=False),
+    sa.Column("mlflow_version", sa.String),
+    sa.Column("n_failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("try_again_at", UtcDateTime),
+    sa.Column("last_error", sa.Text),
+    sa.ForeignKeyConstraint(
+        ["model_id", "version"], ["model_versions.model_id", "model_versions.version"], name="mirror_of_a_version"
+    ),
+)
