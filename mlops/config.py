@@ -42,7 +42,9 @@ class Settings(BaseSettings):
     approval_by_another: bool = Field(
         False, description="Whether who approves a promotion must be somebody else than who requested it."
     )
-    require_key_to_read: bool = Field(False, description="Whether reading the registry over HTTP needs an API key, too.")
+    require_key_to_read: bool = Field(
+        False, description="Whether reading the registry over HTTP needs an API key, too."
+    )
     mlflow_tracking_uri: SecretStr | None = Field(
         None,
         description="MLflow that versions are mirrored to, or off. Default: a SQLite file in DATA_DIR/mlruns where "
