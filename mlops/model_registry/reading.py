@@ -14,11 +14,13 @@ from mlops.errors import ArtefactMissing, UnknownModel, UnknownVersion
 from mlops.model_registry import _approvals, _freezes, _rows
 from mlops.model_registry._rows import MOVE_COLUMNS, VERSION_COLUMNS, models, moves, versions
 from mlops.model_registry.records import Approval, Freeze, ModelSummary, ModelVersion, Move
+from mlops.model_registry.serving_order import ServingOrder, serving_order
 from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import Bump, SemanticVersion, next_version
 from mlops.store import Database
 
 _FIRST = "1.0.0"
+_FARTHEST_BACK = 20
 
 
 class RegistryReader:
@@ -143,6 +145,19 @@ class RegistryReader:
             if row is None or row.to_status != "production":
                 return None
             return _rows.one_version(connection, model_id, row.version)
+
+    def versions_before(self, model_id: str) -> list[ModelVersion]:
+        """The versions that a rollback can reach, the nearest first, twenty at most."""
+        champion = self.get_production_model(model_id)
+        names = self._serving_order(model_id).before(None if champion is None else champion.version)[:_FARTHEST_BACK]
+        with self.database.reading() as connection:
+            found = (_rows.one_version(connection, model_id, name) for name in names)
+            return [one for one in found if one is not None]
+
+    def _serving_order(self, model_id: str) -> ServingOrder:
+        with self.database.reading() as connection:
+            rows = connection.execute(_rows.PRODUCTION_MOVES, {"model_id": model_id}).all()
+        return serving_order((row.version, row.kind, row.to_status) for row in rows)
 
     def approvals(self, model_id: str | None = None, state: str | None = None) -> Sequence[Approval]:
         """Requests for promotion, newest first: of one model or all; ``pending``, ``approved``, ``rejected`` or any."""

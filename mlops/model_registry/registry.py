@@ -29,7 +29,6 @@ from mlops.model_registry.document import registry_document, to_bytes
 from mlops.model_registry.metadata import Lineage, ModelMetadata, content_of, evidence_text
 from mlops.model_registry.reading import RegistryReader, unknown
 from mlops.model_registry.records import Approval, Freeze, ModelVersion
-from mlops.model_registry.serving_order import serving_order
 from mlops.model_registry.states import Status, checked_status, steps
 from mlops.model_registry.view import RegistryView
 from mlops.store import Database, insert_new
@@ -352,6 +351,10 @@ class ModelRegistry(RegistryReader):
         if self._view is not None:
             self._view.write_now()
 
+    def view_may_be_old(self) -> None:
+        """Have the file that shows the registry looked at within a second, and written where it is not up to date."""
+        self._changed()
+
     def close(self) -> None:
         """Write what is left to write. The database stays open: it belongs to who made it."""
         if self._view is not None:
@@ -422,17 +425,14 @@ class ModelRegistry(RegistryReader):
 
     def _where_back_to(self, model_id: str, to: str | None) -> tuple[ModelVersion | None, ModelVersion]:
         """The version in production, and the one to go back to."""
-        with self.database.reading() as connection:
-            champion = _rows.champion(connection, model_id)
-            rows = connection.execute(_rows.PRODUCTION_MOVES, {"model_id": model_id})
-            served = serving_order((row.version, row.kind, row.to_status) for row in rows)
-            if to is not None and _rows.one_version(connection, model_id, to) is None:
-                raise unknown(connection, model_id, to)
-            names = served.before(None if champion is None else champion.version) if to is None else [to]
-            candidates = [one for name in names if (one := _rows.one_version(connection, model_id, name)) is not None]
-        if to is not None and (to not in served.ever or candidates[0].status != "archived"):
-            raise NothingToRollBackTo(f"{model_id} {to} is {candidates[0].status}, and is no version to go back to")
-        return champion, self._first_whole(model_id, candidates)
+        if to is None:
+            champion = self.get_production_model(model_id)
+            return champion, self._first_whole(model_id, self.versions_before(model_id))
+        one, champion = self._seen(model_id, to)
+        if one.status != "archived" or to not in self._serving_order(model_id).ever:
+            raise NothingToRollBackTo(f"{model_id} {to} is {one.status}, and is no version to go back to")
+        self._check_files(one)
+        return champion, one
 
     def _first_whole(self, model_id: str, candidates: Sequence[ModelVersion]) -> ModelVersion:
         first_error: ArtefactError | None = None
