@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from mlops.errors import (
 )
 from mlops.model_registry import _approvals, _freezes, _rows
 from mlops.model_registry._approvals import ApprovalPolicy
-from mlops.model_registry._change import By, Change, changing, expect_champion, is_frozen, locked_or_new
+from mlops.model_registry._change import By, changing, expect_champion, is_frozen, locked_or_new
 from mlops.model_registry._rows import versions
 from mlops.model_registry.document import registry_document, to_bytes
 from mlops.model_registry.metadata import Lineage, ModelMetadata, content_of, evidence_text
@@ -155,7 +154,7 @@ class ModelRegistry(RegistryReader):
         self._check_files(one)
         if self.approval.needs(model_id):
             raise self._requested(one, champion, by)
-        with self._changing(model_id, by) as change:
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             one, serving = change.version_and_champion(version)
             expect_champion(serving, None if champion is None else champion.version, model_id)
             promoted = change.promote(one, serving, kind="moved")
@@ -182,7 +181,7 @@ class ModelRegistry(RegistryReader):
         """
         by = By(self._who(actor), because, automatic)
         champion, target = self._where_back_to(model_id, to)
-        with self._changing(model_id, by) as change:
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             back, serving = change.version_and_champion(target.version)
             expect_champion(serving, None if champion is None else champion.version, model_id)
             restored = change.promote(back, serving, kind="rolled_back")
@@ -293,7 +292,7 @@ class ModelRegistry(RegistryReader):
         """
         by = By(self._who(actor), because)
         self._check_files(self._seen(model_id, version)[0])
-        with self._changing(model_id, by) as change:
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             waiting = _approvals.pending(change.connection, model_id, version)
             if waiting is None:
                 raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
@@ -318,7 +317,7 @@ class ModelRegistry(RegistryReader):
             UnknownModel: there is no such model.
         """
         by = By(self._who(actor), because)
-        with self._changing(model_id, by) as change:
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             waiting = _approvals.pending(change.connection, model_id, version)
             if waiting is None:
                 raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
@@ -390,6 +389,7 @@ class ModelRegistry(RegistryReader):
                     f"{metadata.model_id} {metadata.version} is being registered by somebody else; look again"
                 )
             change.remember_registration(metadata.version)
+            change.write_moves()
             return ModelVersion(
                 metadata.model_id,
                 metadata.version,
@@ -410,7 +410,7 @@ class ModelRegistry(RegistryReader):
         return self._move(one.model_id, one.version, wanted, by)
 
     def _move(self, model_id: str, version: str, to: Status, by: By) -> ModelVersion:
-        with self._changing(model_id, by) as change:
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             one, _ = change.version_and_champion(version)
             moved = change.move(one, steps(one.name, one.status, to), kind="moved")
         self._changed()
@@ -452,7 +452,7 @@ class ModelRegistry(RegistryReader):
             self.artefacts.get(one.artefact)
 
     def _requested(self, one: ModelVersion, champion: ModelVersion | None, by: By) -> ApprovalRequired:
-        with self._changing(one.model_id, by) as change:
+        with changing(self.database, one.model_id, by, now=self._clock()) as change:
             waiting = _approvals.request(change.connection, one, champion, by, now=change.at)
         self._changed()
         return ApprovalRequired(
@@ -468,11 +468,6 @@ class ModelRegistry(RegistryReader):
             if connection.execute(_rows.GENERATION, {"model_id": model_id}).first() is None:
                 raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
         return model_id
-
-    @contextmanager
-    def _changing(self, model_id: str, by: By) -> Iterator[Change]:
-        with changing(self.database, model_id, by, now=self._clock()) as change:
-            yield change
 
     def _changed(self) -> None:
         if self._view is not None:
