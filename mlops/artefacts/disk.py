@@ -34,6 +34,10 @@ class DiskArtefacts:
         self.folder = folder
         self._key = signing_key
 
+    def elsewhere(self, folder: Path) -> DiskArtefacts:
+        """A store below another folder that signs and accepts as this one does."""
+        return DiskArtefacts(folder, signing_key=self._key)
+
     def put(self, files: Mapping[str, bytes]) -> Digest:
         """See :class:`~mlops.artefacts.ArtefactStore`. The files are on the disk when this returns."""
         manifest = Manifest.of(files, key=self._key)

@@ -54,8 +54,7 @@ PRODUCTION_MOVES = (
 SERVED_AT = (
     sa.select(moves.c.version, moves.c.to_status)
     .where(moves.c.model_id == _MODEL_ID, _TOUCHES_PRODUCTION, moves.c.at <= sa.bindparam("time", type_=UtcDateTime))
-    .order_by(moves.c.move_id.desc())
-    .limit(1)
+    .order_by(moves.c.move_id)
 )
 
 

@@ -14,7 +14,7 @@ from mlops.errors import ArtefactMissing, UnknownModel, UnknownVersion
 from mlops.model_registry import _approvals, _freezes, _rows
 from mlops.model_registry._rows import MOVE_COLUMNS, VERSION_COLUMNS, models, moves, versions
 from mlops.model_registry.records import Approval, Freeze, ModelSummary, ModelVersion, Move
-from mlops.model_registry.serving_order import ServingOrder, serving_order
+from mlops.model_registry.serving_order import ServingOrder, served_last, serving_order
 from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import Bump, SemanticVersion, next_version
 from mlops.store import Database
@@ -141,10 +141,9 @@ class RegistryReader:
         Its status is that of today.
         """
         with self.database.reading() as connection:
-            row = connection.execute(_rows.SERVED_AT, {"model_id": model_id, "time": in_utc(time)}).first()
-            if row is None or row.to_status != "production":
-                return None
-            return _rows.one_version(connection, model_id, row.version)
+            made = connection.execute(_rows.SERVED_AT, {"model_id": model_id, "time": in_utc(time)})
+            version = served_last((row.version, row.to_status) for row in made)
+            return None if version is None else _rows.one_version(connection, model_id, version)
 
     def versions_before(self, model_id: str) -> list[ModelVersion]:
         """The versions that a rollback can reach, the nearest first, twenty at most."""

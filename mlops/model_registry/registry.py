@@ -345,6 +345,11 @@ class ModelRegistry(RegistryReader):
 
     # --- End --------------------------------------------------------------------------------------------------------
 
+    @property
+    def view_path(self) -> Path | None:
+        """The file that shows the registry, None where there is none."""
+        return None if self._view is None else self._view.path
+
     def refresh_view(self) -> None:
         """Bring the file that shows the registry up to date now, where it is not."""
         if self._view is not None:
