@@ -15,11 +15,11 @@ from mlops.model_registry.versions import SemanticVersion
 from mlops.store import Database
 
 FORMAT = "mlops-registry/1"
-_VERSION_FIELDS = (
+VERSION_FIELDS = (
     "status", "model_type", "description", "timestamp", "deployment_date", "parent_version", "metrics", "parameters",
     "tags", "lineage", "artefact",
 )  # fmt: skip
-_MOVE_FIELDS = (
+MOVE_FIELDS = (
     "number", "at", "kind", "from_status", "to_status", "outcome", "actor", "automatic", "because", "evidence",
 )  # fmt: skip
 
@@ -68,13 +68,13 @@ def _moves_by_version(connection: sa.Connection, model_id: str | None) -> dict[t
     for move in _rows.to_moves(connection.execute(query).all()):
         n_moves[move.model_id] += 1
         fields = {"number": n_moves[move.model_id], **move.to_dict()}
-        made[move.model_id, move.version].append({name: fields[name] for name in _MOVE_FIELDS})
+        made[move.model_id, move.version].append({name: fields[name] for name in MOVE_FIELDS})
     return made
 
 
 def _versions(found: list[ModelVersion], made: dict[tuple[str, str], list[dict[str, Any]]]) -> dict[str, Any]:
     ordered = sorted(found, key=lambda one: SemanticVersion.parse(one.version))
     return {
-        one.version: {**{name: one[name] for name in _VERSION_FIELDS}, "moves": made[one.model_id, one.version]}
+        one.version: {**{name: one[name] for name in VERSION_FIELDS}, "moves": made[one.model_id, one.version]}
         for one in ordered
     }
