@@ -98,9 +98,7 @@ def _champion(entries: list[_Entry]) -> _Entry | None:
     return max(serving, key=lambda entry: (entry.served_from, entry.age), default=None)
 
 
-def _versions(
-    entries: list[_Entry], champion: _Entry | None, *, source: str, actor: str
-) -> Iterator[IncomingVersion]:  # fmt: skip
+def _versions(entries: list[_Entry], champion: _Entry | None, *, source: str, actor: str) -> Iterator[IncomingVersion]:
     # Sorting is stable: at the same time a version comes before it moves, and one leaves before the next goes in.
     steps = sorted(_steps(entries, champion, source), key=lambda step: step.at)
     numbered = [(number, step) for number, step in enumerate(steps, start=1)]
