@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -243,6 +244,19 @@ def test_importing_twice_changes_nothing(make_registry: MakeRegistry, tmp_path: 
     assert report.imported == ()
     assert len(report.skipped) == 6
     assert registry_document(other.database) == before
+
+
+def test_of_many_imports_at_once_each_version_comes_in_once(
+    of_each_kind: ModelRegistry, make_registry: MakeRegistry, tmp_path: Path
+) -> None:
+    source = lived_in(make_registry())
+    export_registry(source, tmp_path / "out")
+    with ThreadPoolExecutor(4) as pool:
+        reports = list(pool.map(lambda _: import_registry(of_each_kind, tmp_path / "out"), range(4)))
+    assert sorted(name for report in reports for name in report.imported) == sorted(
+        f"{one.model_id} {one.version}" for one in source.list_models()
+    )
+    assert comparable(of_each_kind) == comparable(source)
 
 
 def test_the_view_and_its_artefacts_are_an_export(make_registry: MakeRegistry) -> None:
