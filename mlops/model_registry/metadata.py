@@ -17,7 +17,8 @@ from mlops.errors import InvalidMetadata
 from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import SemanticVersion
 
-_IS_A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+MODEL_ID_FORM = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
+_IS_A_NAME = re.compile(MODEL_ID_FORM)
 _LONGEST_CONTENT = 1_000_000
 
 
