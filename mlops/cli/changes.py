@@ -161,7 +161,7 @@ def archive(
                 from_status="production",
                 to_status="archived",
             )
-        registry.archive(model, version, because=reason)
+        registry.archive(model, version, because=reason, retire=retire)
         say_state(registry, model, version, as_json=as_json)
 
 

@@ -49,7 +49,7 @@ def list_models(
         else:
             if model is not None:
                 known_model(registry, model)
-            _list_versions(registry.list_models(model, status)[:limit], as_json=as_json)
+            _list_versions(registry.list_models(model, status, limit=limit), as_json=as_json)
 
 
 def _list_models(registry: ModelRegistry, limit: int | None, *, as_json: bool) -> None:

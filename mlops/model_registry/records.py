@@ -15,7 +15,7 @@ from mlops.model_registry.states import Status
 _COLUMNS = ("model_id", "version", "status", "artefact")
 _CONTENT = ("model_type", "description", "metrics", "parameters", "parent_version", "tags", "lineage")
 _TIMES = ("timestamp", "deployment_date")
-_FIELDS = (*_COLUMNS, *_CONTENT, *_TIMES)
+VERSION_FIELDS = (*_COLUMNS, *_CONTENT, *_TIMES)
 
 
 class ModelVersion(Mapping[str, Any]):
@@ -86,10 +86,10 @@ class ModelVersion(Mapping[str, Any]):
         return self._decoded[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_FIELDS)
+        return iter(VERSION_FIELDS)
 
     def __len__(self) -> int:
-        return len(_FIELDS)
+        return len(VERSION_FIELDS)
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.status}>"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mlops.errors import (
     ArtefactError,
     ArtefactMissing,
     Conflict,
+    IllegalMove,
     NothingToRollBackTo,
     UnknownModel,
     UnknownVersion,
@@ -30,6 +30,7 @@ from mlops.model_registry.reading import RegistryReader, unknown
 from mlops.model_registry.records import Approval, Freeze, ModelVersion
 from mlops.model_registry.states import Status, checked_status, steps
 from mlops.model_registry.view import RegistryView
+from mlops.people import system_user
 from mlops.store import Database, insert_new
 
 _AS_SEEN: Any = object()
@@ -162,7 +163,14 @@ class ModelRegistry(RegistryReader):
         return promoted
 
     def rollback(
-        self, model_id: str, *, because: str, to: str | None = None, actor: str | None = None, automatic: bool = False
+        self,
+        model_id: str,
+        *,
+        because: str,
+        to: str | None = None,
+        actor: str | None = None,
+        automatic: bool = False,
+        expected: str | None = _AS_SEEN,
     ) -> ModelVersion:
         """Go back to the version that served before the one in production, and archive that one.
 
@@ -171,16 +179,18 @@ class ModelRegistry(RegistryReader):
 
         Args:
             to: an archived version that has served; default: the last one that can.
+            expected: the champion to go back from (None: none), so that a rollback asked for twice goes back once; by
+                default the one that is in production when the call begins.
 
         Raises:
             UnknownModel, UnknownVersion: there is no such version.
             NothingToRollBackTo: none served before, or *to* never did.
             ArtefactError: the files of *to* are not what was registered.
-            Conflict: somebody else moved a version meanwhile.
+            Conflict: another version is in production than *expected*: somebody else was first.
             Frozen: *automatic*, and automatic moves are switched off.
         """
         by = By(self._who(actor), because, automatic)
-        champion, target = self._where_back_to(model_id, to)
+        champion, target = self._where_back_to(model_id, to, expected)
         with changing(self.database, model_id, by, now=self._clock()) as change:
             back, serving = change.version_and_champion(target.version)
             expect_champion(serving, None if champion is None else champion.version, model_id)
@@ -220,15 +230,27 @@ class ModelRegistry(RegistryReader):
         return champion
 
     def archive(
-        self, model_id: str, version: str, *, because: str, actor: str | None = None, automatic: bool = False
+        self,
+        model_id: str,
+        version: str,
+        *,
+        because: str,
+        actor: str | None = None,
+        automatic: bool = False,
+        retire: bool = True,
     ) -> ModelVersion:
         """Archive a version. The one in production may be: then the model is retired until a rollback or promotion.
 
+        Args:
+            retire: False: not the one in production.
+
         Raises:
             UnknownModel, UnknownVersion: there is no such version.
+            IllegalMove: it is in production, and *retire* is False.
             Frozen: *automatic*, and automatic moves are switched off.
         """
-        return self._move(model_id, version, "archived", By(self._who(actor), because, automatic))
+        by = By(self._who(actor), because, automatic)
+        return self._move(model_id, version, "archived", by, may_retire=retire)
 
     def validate(
         self,
@@ -414,9 +436,11 @@ class ModelRegistry(RegistryReader):
             return self.promote(one.model_id, one.version, because=by.because, actor=by.actor, automatic=by.automatic)
         return self._move(one.model_id, one.version, wanted, by)
 
-    def _move(self, model_id: str, version: str, to: Status, by: By) -> ModelVersion:
+    def _move(self, model_id: str, version: str, to: Status, by: By, *, may_retire: bool = True) -> ModelVersion:
         with changing(self.database, model_id, by, now=self._clock()) as change:
             one, _ = change.version_and_champion(version)
+            if one.status == "production" and not may_retire:
+                raise _would_retire(one)
             moved = change.move(one, steps(one.name, one.status, to), kind="moved")
         self._changed()
         return moved
@@ -428,13 +452,16 @@ class ModelRegistry(RegistryReader):
                 raise unknown(connection, model_id, version)
             return one, champion
 
-    def _where_back_to(self, model_id: str, to: str | None) -> tuple[ModelVersion | None, ModelVersion]:
+    def _where_back_to(
+        self, model_id: str, to: str | None, expected: str | None = _AS_SEEN
+    ) -> tuple[ModelVersion | None, ModelVersion]:
         """The version in production, and the one to go back to."""
-        if to is None:
-            champion = self.get_production_model(model_id)
+        one, champion = (None, self.get_production_model(model_id)) if to is None else self._seen(model_id, to)
+        if expected is not _AS_SEEN:
+            expect_champion(champion, expected, model_id)
+        if one is None:
             return champion, self._first_whole(model_id, self.versions_before(model_id))
-        one, champion = self._seen(model_id, to)
-        if one.status != "archived" or to not in self._serving_order(model_id).ever:
+        if one.status != "archived" or one.version not in self._serving_order(model_id).ever:
             raise NothingToRollBackTo(f"{model_id} {to} is {one.status}, and is no version to go back to")
         self._check_files(one)
         return champion, one
@@ -480,7 +507,7 @@ class ModelRegistry(RegistryReader):
 
     def _who(self, actor: str | None) -> str:
         if actor is None and self._actor is None:
-            self._actor = _user()
+            self._actor = system_user()
         return actor or self._actor or "unknown"
 
 
@@ -493,8 +520,9 @@ def _the_same(known: ModelVersion, content: str, digest: str | None) -> ModelVer
     return known
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+def _would_retire(one: ModelVersion) -> IllegalMove:
+    return IllegalMove(
+        f"{one.model_id} {one.version} is in production: archiving it retires the model; say `retire` if that is meant",
+        from_status="production",
+        to_status="archived",
+    )
