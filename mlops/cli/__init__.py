@@ -11,13 +11,14 @@ import sys
 
 import typer
 
-from mlops.cli import models
+from mlops.cli import keys, models
 from mlops.cli.exits import epilogue, exit_code
 from mlops.cli.output import print_error
 from mlops.errors import MlopsError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate models of any project.", epilog=epilogue())
 app.add_typer(models.app, name="models")
+app.add_typer(keys.app, name="keys")
 
 
 @app.callback()

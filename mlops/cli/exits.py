@@ -16,9 +16,9 @@ MEANINGS = {
     DONE: "done",
     WRONG: "something is wrong; one line says what",
     MISTYPED: "the command was typed wrong",
-    UNKNOWN: "there is no such model or version",
-    REFUSED: "a rule refuses it: an illegal move, a version that exists, a freeze, files or an export that are not "
-    "accepted, an approval that is refused, nothing to roll back to",
+    UNKNOWN: "there is no such model, version or key",
+    REFUSED: "a rule refuses it: an illegal move, a version that exists, a freeze, files, an export or a key that are "
+    "not accepted, an approval that is refused, nothing to roll back to",
     CONFLICT: "somebody else was first; nothing was changed",
     WAITS: "recorded; it waits for approval",
 }
