@@ -124,6 +124,7 @@ class KeyRing:
                 not: moves of models name it as their actor.
             scope: ``read``, ``operate`` (change the registry, too) or ``admin``.
             expires_at: from then on it does not count; without a zone it is UTC. Default: never.
+            created_by: printable text.
 
         Raises:
             InvalidKey: one of these is not as it must be, or the name is taken.
@@ -131,6 +132,8 @@ class KeyRing:
         now = self._clock()
         key_id, secret = secrets.token_hex(8), secrets.token_urlsafe(32)
         expiry = None if expires_at is None else _later(expires_at, now)
+        if not created_by.isprintable():
+            raise InvalidKey(f"created_by: must be printable text, got {created_by!r}")
         key = ApiKey(key_id, _checked_name(name), _checked_scope(scope), now, created_by, expiry, None)
         row = {each: getattr(key, each) for each in ApiKey.__slots__}
         with self.database.writing() as connection:
@@ -150,8 +153,11 @@ class KeyRing:
         Raises:
             UnknownKey: none has this name.
         """
-        with self.database.writing() as connection:
-            row = connection.execute(_REVOKE, {"revoked": name, "now": self._clock()}).first()
+        row = None
+        # What is no name at all may hold what no database can be asked for.
+        if _IS_A_NAME.fullmatch(name) is not None:
+            with self.database.writing() as connection:
+                row = connection.execute(_REVOKE, {"revoked": name, "now": self._clock()}).first()
         if row is None:
             raise UnknownKey(f"there is no key {name!r}; `mlops keys list` shows those that there are")
         return ApiKey(*row)

@@ -137,6 +137,19 @@ def test_revoking_an_unknown_name_is_a_typed_error(ring: KeyRing) -> None:
     assert ring.any_exists()
 
 
+@pytest.mark.parametrize("name", ["", "a\0b", "\udcff", "a" * 1_000])
+def test_what_is_no_name_is_the_name_of_no_key(ring: KeyRing, name: str) -> None:
+    with pytest.raises(UnknownKey) as unknown:
+        ring.revoke(name)
+    assert repr(name) in str(unknown.value)
+
+
+@pytest.mark.parametrize("maker", ["a\0b", "\udcff", "a\nb"])
+def test_a_maker_that_no_database_could_keep_is_refused(ring: KeyRing, maker: str) -> None:
+    with pytest.raises(InvalidKey, match="created_by: must be printable text"):
+        ring.create("ci", "read", created_by=maker)
+
+
 def test_without_keys_none_exists(ring: KeyRing) -> None:
     assert not ring.any_exists()
     assert ring.list() == []
