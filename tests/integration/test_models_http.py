@@ -195,6 +195,14 @@ def test_the_first_promotion_replaces_nothing(app: ModelsApp) -> None:
     assert (answer["production"], answer["previous"]) == ("1.0.0", None)
 
 
+def test_what_else_happens_at_the_same_instant_is_not_taken_for_a_replacement(emptied_database: Database) -> None:
+    now = datetime(2026, 11, 17, 9, tzinfo=UTC)
+    app = ModelsApp(emptied_database, clock=lambda: now)
+    app.registry.register(ModelMetadata("other", "1.0.1"))
+    assert app.post("/models/other/versions/1.0.0/promote")["previous"] is None
+    assert app.post("/models/other/versions/1.0.1/promote")["previous"] == "1.0.0"
+
+
 def test_a_promotion_that_is_repeated_answers_the_same_and_moves_nothing(app: ModelsApp) -> None:
     first = app.post(promote("1.0.1"))
     moved = app.registry.moves("ranker")
