@@ -166,6 +166,10 @@ class Service:
             self.problems.pop("model", None)
         return dict(self.problems)
 
+    def version_served(self, model_id: str) -> str | None:
+        """The version of *model_id* that this process answers with, None for a model that it does not serve."""
+        return self.recommender.ranker.version if model_id == MODEL_ID else None
+
     @property
     def index_is_stale(self) -> bool:
         """Whether recipes have changed since the index was built."""
