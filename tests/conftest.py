@@ -15,6 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mlops import ModelRegistry
+from mlops import schema as mlops_schema
+from mlops.artefacts import MemoryArtefacts
 from mlops.store import Database
 from recipes import schema
 from recipes.catalog import Catalogue, Recipe, RecipeText
@@ -25,6 +28,8 @@ from recipes.service import Service
 
 REPOSITORY = Path(__file__).parent.parent
 OUR_VARIABLES = tuple(name.upper() for name in Settings.model_fields)
+# The toolkit's tables and the recommender's, in the order in which a service makes them.
+OUR_TABLES = (mlops_schema.MIGRATIONS, schema.MIGRATIONS)
 
 
 @pytest.fixture(autouse=True)
@@ -78,7 +83,7 @@ def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[D
 @pytest.fixture
 def database(empty_database: Database) -> Database:
     """A database with our tables, of each kind that we support."""
-    empty_database.upgrade(schema.MIGRATIONS)
+    empty_database.upgrade(*OUR_TABLES)
     return empty_database
 
 
@@ -90,7 +95,7 @@ def _long_lived_database(
         database = Database(f"sqlite:///{tmp_path_factory.mktemp('database')}/state.db")
     else:
         database = Database(_another_postgres_database(request.getfixturevalue("postgres_url"), "long_lived"))
-    database.upgrade(schema.MIGRATIONS)
+    database.upgrade(*OUR_TABLES)
     yield database
     database.close()
 
@@ -99,8 +104,9 @@ def _long_lived_database(
 def emptied_database(_long_lived_database: Database) -> Database:
     """As ``database``, but the tables are emptied rather than made: for who does not change them."""
     with _long_lived_database.writing() as connection:
-        for table in reversed(schema.metadata.sorted_tables):
-            connection.execute(table.delete())
+        for metadata in (schema.metadata, mlops_schema.metadata):
+            for table in reversed(metadata.sorted_tables):
+                connection.execute(table.delete())
     return _long_lived_database
 
 
@@ -108,9 +114,15 @@ def emptied_database(_long_lived_database: Database) -> Database:
 def sqlite_database(tmp_path: Path) -> Iterator[Database]:
     """A SQLite database with our tables, where the kind does not matter."""
     database = Database(f"sqlite:///{tmp_path}/state.db")
-    database.upgrade(schema.MIGRATIONS)
+    database.upgrade(*OUR_TABLES)
     yield database
     database.close()
+
+
+@pytest.fixture
+def registry(emptied_database: Database) -> ModelRegistry:
+    """An empty registry, on each kind of database."""
+    return ModelRegistry(emptied_database, artefacts=MemoryArtefacts(), actor="ana")
 
 
 @pytest.fixture
