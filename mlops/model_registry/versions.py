@@ -15,7 +15,7 @@ from mlops.errors import InvalidMetadata
 
 Bump = Literal["major", "minor", "patch"]
 
-_FORM = re.compile(r"(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})")
+_FORM = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 
 
 class SemanticVersion(NamedTuple):
