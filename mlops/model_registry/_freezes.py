@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mlops.model_registry._change import By
 from mlops.model_registry._rows import FREEZE_COLUMNS, freezes, models
 from mlops.model_registry.records import Freeze
 
@@ -25,9 +26,9 @@ def history(connection: sa.Connection) -> list[Freeze]:
     return [Freeze(*row) for row in connection.execute(sa.select(*FREEZE_COLUMNS).order_by(freezes.c.freeze_id))]
 
 
-def freeze(connection: sa.Connection, scope: str, *, actor: str, because: str, now: datetime) -> Freeze:
+def freeze(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> Freeze:
     """Switch automatic moves off; where they are off, the freeze in force stays."""
-    row: dict[str, Any] = {"scope": scope, "frozen_at": now, "frozen_by": actor, "because": because}
+    row: dict[str, Any] = {"scope": scope, "frozen_at": now, "frozen_by": by.actor, "because": by.because}
     known = in_force(connection).get(scope)
     if known is not None:
         return known
@@ -36,12 +37,12 @@ def freeze(connection: sa.Connection, scope: str, *, actor: str, because: str, n
     return Freeze(**row)
 
 
-def lift(connection: sa.Connection, scope: str, *, actor: str, because: str, now: datetime) -> Freeze | None:
+def lift(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> Freeze | None:
     """Switch automatic moves on; None where they were not off."""
     row = connection.execute(
         sa.update(freezes)
         .where(freezes.c.scope == scope, freezes.c.lifted_at.is_(None))
-        .values(lifted_at=now, lifted_by=actor, lifted_because=because)
+        .values(lifted_at=now, lifted_by=by.actor, lifted_because=by.because)
         .returning(*FREEZE_COLUMNS)
     ).first()
     if row is None:

@@ -15,6 +15,7 @@ from mlops.clock import in_utc, utc_from_text, utc_now
 from mlops.errors import InvalidMetadata
 from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import SemanticVersion
+from mlops.store.types import is_storable
 
 _IS_A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _LONGEST_CONTENT = 1_000_000
@@ -138,6 +139,17 @@ def checked_model_id(model_id: str) -> str:
             f"must be 1 to 128 letters, digits, '_', '-' or '.', and begin with a letter or digit, got {model_id!r}",
         )
     return model_id
+
+
+def checked_text(field: str, value: str) -> str:
+    """*value*, which is text that every database can keep.
+
+    Raises:
+        InvalidMetadata: it is none.
+    """
+    if not isinstance(value, str) or not is_storable(value):
+        raise InvalidMetadata(field, f"must be text without NUL and lone surrogates, got {value!r}")
+    return value
 
 
 def _set(metadata: ModelMetadata, name: str, value: Any) -> None:
