@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
 
 from mlops import ModelMetadata, ModelRegistry, schema
 from mlops.artefacts import MemoryArtefacts
@@ -105,6 +105,18 @@ class RegistryMachine(RuleBasedStateMachine):
             return IllegalMove
         return None
 
+    @initialize(target=registered, n_served=st.integers(0, len(VERSIONS)))
+    def begin_with_some_that_served(self, n_served: int) -> Any:
+        shelf = self.shelves[MODELS[0]]
+        for version in VERSIONS:
+            self.registry.register(ModelMetadata(MODELS[0], version, parameters={"n": 0}), artefact={"n.json": b"0"})
+            shelf.statuses[version], shelf.contents[version] = "training", 0
+        for version in VERSIONS[:n_served]:
+            self._act(MODELS[0], "promote", version, expected=None)
+            shelf.promote(version)
+            self._note(MODELS[0])
+        return multiple(*((MODELS[0], version) for version in VERSIONS))
+
     @rule(target=registered, model_id=models, version=st.sampled_from(VERSIONS), content=st.integers(0, 1))
     def register(self, model_id: str, version: str, content: int) -> Any:
         self.now += timedelta(seconds=1)
@@ -185,10 +197,10 @@ class RegistryMachine(RuleBasedStateMachine):
             shelf.roll_back(version)
         self._note(model_id)
 
-    @rule(which=registered)
-    def refuse(self, which: tuple[str, str]) -> None:
-        model_id, version = which
-        shelf = self.shelves[model_id]
+    @rule(which=registered, is_champion=booleans)
+    def refuse(self, which: tuple[str, str], is_champion: bool) -> None:
+        model_id, shelf = which[0], self.shelves[which[0]]
+        version = shelf.champion if is_champion and shelf.champion is not None else which[1]
         target = shelf.before()
         was_champion, is_frozen = shelf.champion == version, self.all_is_frozen or shelf.is_frozen
         serving = self._act(model_id, "refuse", version, expected=None)
@@ -261,5 +273,5 @@ class RegistryMachine(RuleBasedStateMachine):
 
 TestRegistryMachine = RegistryMachine.TestCase
 TestRegistryMachine.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=50, stateful_step_count=20, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
