@@ -8,9 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mlops.errors import Conflict
 from mlops.model_registry._change import By
 from mlops.model_registry._rows import FREEZE_COLUMNS, freezes, models
 from mlops.model_registry.records import Freeze
+from mlops.store import insert_new
 
 ALL = "*"
 
@@ -29,12 +31,13 @@ def history(connection: sa.Connection) -> list[Freeze]:
 def freeze(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> Freeze:
     """Switch automatic moves off; where they are off, the freeze in force stays."""
     row: dict[str, Any] = {"scope": scope, "frozen_at": now, "frozen_by": by.actor, "because": by.because}
+    if insert_new(connection, freezes, row, key=["scope"], among=freezes.c.lifted_at.is_(None)):
+        _count_change(connection, scope)
+        return Freeze(**row)
     known = in_force(connection).get(scope)
-    if known is not None:
-        return known
-    connection.execute(sa.insert(freezes).values(row))
-    _count_change(connection, scope)
-    return Freeze(**row)
+    if known is None:
+        raise Conflict(f"the freeze of {scope} was lifted at the same moment; look again")
+    return known
 
 
 def lift(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> Freeze | None:

@@ -18,6 +18,7 @@ from mlops.errors import (
     ArtefactError,
     ArtefactMissing,
     Conflict,
+    IllegalMove,
     NothingToRollBackTo,
     UnknownModel,
     UnknownVersion,
@@ -384,9 +385,9 @@ class ModelRegistry(RegistryReader):
             if not insert_new(
                 connection, versions, {**row, "generation": change.generation}, key=["model_id", "version"]
             ):
-                raise Conflict(
-                    f"{metadata.model_id} {metadata.version} is being registered by somebody else; look again"
-                )
+                # Somebody else has registered it while this one waited for the model's lock.
+                found, _ = change.version_and_champion(metadata.version)
+                return _the_same(found, content, digest)
             change.remember_registration(metadata.version)
             return ModelVersion(
                 metadata.model_id,
@@ -403,9 +404,16 @@ class ModelRegistry(RegistryReader):
         """Take a version that was just registered to where its metadata want it."""
         if one.status != "training" or wanted == "training":
             return one
-        if wanted == "production":
+        try:
+            if wanted != "production":
+                return self._move(one.model_id, one.version, wanted, by)
             return self.promote(one.model_id, one.version, because=by.because, actor=by.actor, automatic=by.automatic)
-        return self._move(one.model_id, one.version, wanted, by)
+        except (Conflict, IllegalMove):
+            # Several workers that start together register the same: one of them has taken it there.
+            found, _ = self._seen(one.model_id, one.version)
+            if found.status == "training":
+                raise
+            return found
 
     def _move(self, model_id: str, version: str, to: Status, by: By) -> ModelVersion:
         with self._changing(model_id, by) as change:

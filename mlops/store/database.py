@@ -135,10 +135,22 @@ def upsert(
     connection.execute(statement, list(rows))
 
 
-def insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any], *, key: Sequence[str]) -> bool:
-    """Insert *row* unless one with the same *key* exists. True where it was inserted: of several at once, one is."""
+def insert_new(
+    connection: sa.Connection,
+    table: sa.Table,
+    row: dict[str, Any],
+    *,
+    key: Sequence[str],
+    among: sa.ColumnElement[bool] | None = None,
+) -> bool:
+    """Insert *row* unless one with the same *key* exists. True where it was inserted: of several at once, one is.
+
+    Args:
+        among: the rows that a partial unique index is for, where *key* is that of one.
+    """
     dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).values(row).on_conflict_do_nothing(index_elements=list(key))
+    statement = dialect.insert(table).values(row)
+    statement = statement.on_conflict_do_nothing(index_elements=list(key), index_where=among)
     return connection.execute(statement.returning(*(table.c[name] for name in key))).first() is not None
 
 
