@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from pydantic import SecretStr
 
 from mlops import Lineage, ModelMetadata, ModelRegistry, ModelVersion, schema
 from mlops.artefacts import DiskArtefacts, MemoryArtefacts
@@ -1220,7 +1221,7 @@ def test_a_file_that_cannot_be_written_stops_no_change(make_registry: MakeRegist
 
 def test_a_registry_from_settings_has_all_that_they_name(tmp_path: Path) -> None:
     settings = Settings(
-        data_dir=tmp_path, artifact_signing_key="ours", require_approval="ranker", approval_by_another=True
+        data_dir=tmp_path, artifact_signing_key=SecretStr("ours"), require_approval="ranker", approval_by_another=True
     )  # type: ignore[call-arg]
     registry = open_registry(settings, actor="ana")
     one = registry.register(ModelMetadata("ranker", "1.0.0"), artefact=FILES)

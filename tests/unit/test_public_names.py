@@ -57,7 +57,7 @@ def test_everything_can_be_imported_at_once(tmp_path: Path) -> None:
 
 def test_an_unknown_name_is_an_attribute_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(AttributeError, match="module 'mlops' has no attribute 'nonsense'"):
-        mlops.nonsense  # noqa: B018
+        mlops.nonsense  # type: ignore[attr-defined]  # noqa: B018
     with pytest.raises(ImportError, match="nonsense"):
         exec("from mlops import nonsense")
 
