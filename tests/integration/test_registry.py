@@ -556,13 +556,11 @@ def test_a_reason_is_kept_as_it_was(registry: ModelRegistry, because: str) -> No
     assert registry.moves("ranker")[-1].because == because
 
 
-@pytest.mark.parametrize("value", ["a\0b", "\ud800", None, 5])
+@pytest.mark.parametrize("value", ["a\0b", "\ud800", 5, b"text"])
 @pytest.mark.parametrize("field", ["because", "actor"])
 def test_a_reason_or_actor_that_no_database_can_keep_is_refused_by_name(
     registry: ModelRegistry, field: str, value: Any
 ) -> None:
-    if (field, value) == ("actor", None):
-        pytest.skip("no actor means the registry's own")
     _register(registry, "1.0.0")
     for act in (registry.promote, registry.archive, registry.approve, registry.reject):
         with pytest.raises(InvalidMetadata, match=f"^{field}: must be text"):
