@@ -7,7 +7,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from mlops.store.migrations import MigrationSet
-from mlops.store.types import UtcDateTime
+from mlops.store.types import Name, UtcDateTime
 
 MIGRATIONS = MigrationSet(name="mlops", folder=Path(__file__).parent / "migrations")
 
@@ -22,7 +22,7 @@ _IS_IN_FORCE = sa.text("lifted_at IS NULL")
 models = sa.Table(
     "models",
     metadata,
-    sa.Column("model_id", sa.String, primary_key=True),
+    sa.Column("model_id", Name, primary_key=True),
     sa.Column("generation", sa.Integer, nullable=False),
     sa.Column("changed_at", UtcDateTime, nullable=False),
 )
@@ -34,7 +34,7 @@ model_versions = sa.Table(
     metadata,
     sa.Column("number", sa.Integer, primary_key=True),
     sa.Column("model_id", sa.ForeignKey("models.model_id"), nullable=False),
-    sa.Column("version", sa.String, nullable=False),
+    sa.Column("version", Name, nullable=False),
     sa.Column("status", sa.String, nullable=False),
     sa.Column("content", sa.Text, nullable=False),
     sa.Column("artefact", sa.String),
@@ -55,8 +55,8 @@ moves = sa.Table(
     "moves",
     metadata,
     sa.Column("move_id", sa.Integer, primary_key=True),
-    sa.Column("model_id", sa.String, nullable=False),
-    sa.Column("version", sa.String, nullable=False),
+    sa.Column("model_id", Name, nullable=False),
+    sa.Column("version", Name, nullable=False),
     sa.Column("kind", sa.String, nullable=False),
     sa.Column("from_status", sa.String),
     sa.Column("to_status", sa.String, nullable=False),
@@ -86,10 +86,10 @@ approvals = sa.Table(
     "approvals",
     metadata,
     sa.Column("approval_id", sa.Integer, primary_key=True),
-    sa.Column("model_id", sa.String, nullable=False),
-    sa.Column("version", sa.String, nullable=False),
+    sa.Column("model_id", Name, nullable=False),
+    sa.Column("version", Name, nullable=False),
     sa.Column("champion", sa.String),
-    sa.Column("state", sa.String, nullable=False),
+    sa.Column("state", Name, nullable=False),
     sa.Column("requested_at", UtcDateTime, nullable=False),
     sa.Column("requested_by", sa.String, nullable=False),
     sa.Column("because", sa.Text, nullable=False),
@@ -117,7 +117,7 @@ freezes = sa.Table(
     "freezes",
     metadata,
     sa.Column("freeze_id", sa.Integer, primary_key=True),
-    sa.Column("scope", sa.String, nullable=False),
+    sa.Column("scope", Name, nullable=False),
     sa.Column("frozen_at", UtcDateTime, nullable=False),
     sa.Column("frozen_by", sa.String, nullable=False),
     sa.Column("because", sa.Text, nullable=False),

@@ -15,7 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mlops import ModelRegistry
 from mlops import schema as mlops_schema
+from mlops.artefacts import MemoryArtefacts
 from mlops.store import Database
 from recipes import schema
 from recipes.catalog import Catalogue, Recipe, RecipeText
@@ -115,6 +117,12 @@ def sqlite_database(tmp_path: Path) -> Iterator[Database]:
     database.upgrade(*OUR_TABLES)
     yield database
     database.close()
+
+
+@pytest.fixture
+def registry(emptied_database: Database) -> ModelRegistry:
+    """An empty registry, on each kind of database."""
+    return ModelRegistry(emptied_database, artefacts=MemoryArtefacts(), actor="ana")
 
 
 @pytest.fixture

@@ -16,6 +16,8 @@ from mlops.files import sync_folder, write_folder, write_whole
 
 # A draft that is older was left by a process that died: writing one takes seconds.
 _DRAFT_LIFETIME_SECONDS = 3_600
+# How often to look again while others mend the same damaged artefact. One of them succeeds each time.
+_TRIES = 20
 
 
 class DiskArtefacts:
@@ -117,15 +119,18 @@ class DiskArtefacts:
             shutil.rmtree(draft, ignore_errors=True)
 
     def _move_in(self, draft: Path, target: Path) -> None:
-        try:
-            draft.rename(target)
-        except OSError:
-            # Somebody else has written it meanwhile, or what lies there is not whole and must make room.
-            if self._is_whole(target.name):
-                return
-            target.rename(draft.with_name(f"{draft.name}-refused"))
-            draft.rename(target)
-            shutil.rmtree(draft.with_name(f"{draft.name}-refused"), ignore_errors=True)
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                draft.rename(target)
+            except OSError:
+                # Somebody else has written it meanwhile, or what lies there is not whole and must make room.
+                if self._is_whole(target.name):
+                    return
+                if not tries_left:
+                    raise
+                _make_room(target, draft.with_name(f"{draft.name}-refused"))
+            else:
+                break
         sync_folder(self.folder)
 
     def _read_files(self, digest: Digest) -> dict[str, bytes]:
@@ -149,6 +154,16 @@ def _named(digest: Digest) -> Iterator[None]:
         yield
     except ArtefactError as error:
         raise type(error)(f"artefact {digest[:12]}: {error}") from error
+
+
+def _make_room(target: Path, aside: Path) -> None:
+    # Where it is gone, another process is mending the same artefact.
+    with contextlib.suppress(FileNotFoundError):
+        target.rename(aside)
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink()
 
 
 def _clear_old(drafts: Path) -> None:

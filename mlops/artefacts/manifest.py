@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import hmac
 import re
@@ -48,6 +49,7 @@ class Manifest:
         for path, content in files.items():
             _refuse_path(path)
             refuse_unsafe(path, content)
+        _refuse_files_as_folders(files)
         entries = (FileEntry(path, len(files[path]), hashlib.sha256(files[path]).hexdigest()) for path in sorted(files))
         return cls(tuple(entries)).signed(key)
 
@@ -62,16 +64,15 @@ class Manifest:
             fields = orjson.loads(text)
             if fields["format"] != _FORMAT:
                 raise ArtefactDamaged(f"the manifest has format {fields['format']}, this release reads {_FORMAT}")
-            files = tuple(FileEntry(str(f["path"]), int(f["size"]), str(f["sha256"])) for f in fields["files"])
+            files = tuple(_entry(f["path"], f["size"], f["sha256"]) for f in fields["files"])
             signature = fields.get("hmac")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise ArtefactDamaged(f"the manifest cannot be read: {error}") from error
-        try:
-            for entry in files:
-                _refuse_path(entry.path)
-        except ArtefactRefused as error:
-            raise ArtefactDamaged(f"the manifest cannot be used: {error}") from error
-        return cls(files, None if signature is None else str(signature))
+        if not files or len({entry.path for entry in files}) < len(files):
+            raise ArtefactDamaged("the manifest cannot be used: it names no file, or one twice")
+        if not isinstance(signature, str | None):
+            raise ArtefactDamaged(f"the manifest cannot be used: its signature is {signature!r}")
+        return cls(files, signature)
 
     @property
     def digest(self) -> Digest:
@@ -92,7 +93,7 @@ class Manifest:
             return
         if self.hmac is None:
             raise ArtefactForeign("it is not signed, and ARTIFACT_SIGNING_KEY is set")
-        if not hmac.compare_digest(self.hmac, self._signature(key)):
+        if not hmac.compare_digest(self.hmac.encode(), self._signature(key).encode()):
             raise ArtefactForeign("it was signed with another key than ARTIFACT_SIGNING_KEY")
 
     def check_files(self, files: Mapping[str, bytes]) -> None:
@@ -137,8 +138,10 @@ def files_in(folder: Path) -> dict[str, bytes]:
 
     Raises:
         ArtefactRefused: there is a link or something else that is neither file nor folder.
-        OSError: *folder* cannot be read.
+        OSError: *folder* is none, or cannot be read.
     """
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "is no folder", str(folder))
     files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
@@ -154,9 +157,37 @@ def is_a_digest(text: str) -> bool:
     return _IS_A_DIGEST.fullmatch(text) is not None
 
 
+def _entry(path: str, size: int, sha256: str) -> FileEntry:
+    """What a manifest says of one file, none of which is to be trusted.
+
+    Raises:
+        ValueError, TypeError: it cannot be so.
+    """
+    _refuse_path(path)
+    if type(size) is not int or not 0 <= size < 2**63:
+        raise ValueError(f"{path} cannot have {size!r} bytes")
+    if not is_a_digest(sha256):
+        raise ValueError(f"{path} cannot have the SHA-256 {sha256!r}")
+    return FileEntry(path, size, sha256)
+
+
+def _refuse_files_as_folders(files: Mapping[str, bytes]) -> None:
+    for path in files:
+        for parent in PurePosixPath(path).parents:
+            if parent.as_posix() in files:
+                raise ArtefactRefused(f"{parent.as_posix()!r} is a file and a folder, that of {path!r}")
+
+
 def _refuse_path(path: str) -> None:
     parts = PurePosixPath(path).parts
-    if not parts or "\\" in path or "\0" in path or path.startswith("/") or ".." in parts or path == MANIFEST_NAME:
+    if (
+        not parts
+        or "\\" in path
+        or not path.isprintable()
+        or path.startswith("/")
+        or ".." in parts
+        or path == MANIFEST_NAME
+    ):
         raise ArtefactRefused(f"{path!r} cannot be the path of a file of an artefact")
     if PurePosixPath(path).as_posix() != path:
         raise ArtefactRefused(f"{path!r} must be written {PurePosixPath(path).as_posix()!r}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -44,14 +44,21 @@ class ApprovalPolicy:
 def request(
     connection: sa.Connection, one: ModelVersion, champion: ModelVersion | None, by: By, *, now: datetime
 ) -> Approval:
-    """Ask for the promotion of *one*; a request that is pending already stays as it is."""
+    """Ask for the promotion of *one*.
+
+    A request that is pending already stays as it is, unless another version is in production by now: nobody could
+    approve it, so that the new one takes its place.
+    """
+    serving = None if champion is None else champion.version
     known = pending(connection, one.model_id, one.version)
-    if known is not None:
+    if known is not None and known.champion == serving:
         return known
+    if known is not None:
+        _decide(connection, known, "rejected", replace(by, because=f"requested anew against {serving}"), now=now)
     row = {
         "model_id": one.model_id,
         "version": one.version,
-        "champion": None if champion is None else champion.version,
+        "champion": serving,
         "state": "pending",
         "requested_at": now,
         "requested_by": by.actor,
@@ -103,6 +110,10 @@ def decide(
             f"{by.actor} requested the promotion of {waiting.model_id} {waiting.version}: "
             "somebody else has to approve it"
         )
+    return _decide(connection, waiting, state, by, now=now)
+
+
+def _decide(connection: sa.Connection, waiting: Approval, state: str, by: By, *, now: datetime) -> Approval:
     row = connection.execute(
         sa.update(approvals)
         .where(approvals.c.approval_id == waiting.approval_id)

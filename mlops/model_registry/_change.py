@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from mlops.errors import Conflict, Frozen, UnknownModel, UnknownVersion
 from mlops.model_registry import _rows
 from mlops.model_registry._rows import freezes, models, moves, versions
+from mlops.model_registry.metadata import checked_text
 from mlops.model_registry.records import ModelVersion
 from mlops.model_registry.states import Status, steps
 from mlops.store import Database, insert_new
@@ -43,12 +44,20 @@ _IN_FORCE = sa.select(freezes.c.scope, freezes.c.because).where(
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who makes a change, and why."""
+    """Who makes a change, and why.
+
+    Raises:
+        InvalidMetadata: *actor* or *because* is no text that can be kept.
+    """
 
     actor: str
     because: str
     automatic: bool = False
     evidence: str | None = None
+
+    def __post_init__(self) -> None:
+        checked_text("actor", self.actor)
+        checked_text("because", self.because)
 
 
 class Change:

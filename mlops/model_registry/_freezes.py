@@ -8,15 +8,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from mlops.errors import Conflict
+from mlops.model_registry._change import By
 from mlops.model_registry._rows import FREEZE_COLUMNS, freezes, models
 from mlops.model_registry.records import Freeze
+from mlops.store import insert_new
 
 ALL = "*"
+
+_IS_IN_FORCE = freezes.c.lifted_at.is_(None)
 
 
 def in_force(connection: sa.Connection) -> Mapping[str, Freeze]:
     """The freezes in force, by scope."""
-    rows = connection.execute(sa.select(*FREEZE_COLUMNS).where(freezes.c.lifted_at.is_(None)))
+    rows = connection.execute(sa.select(*FREEZE_COLUMNS).where(_IS_IN_FORCE))
     return {row.scope: Freeze(*row) for row in rows}
 
 
@@ -25,23 +30,24 @@ def history(connection: sa.Connection) -> list[Freeze]:
     return [Freeze(*row) for row in connection.execute(sa.select(*FREEZE_COLUMNS).order_by(freezes.c.freeze_id))]
 
 
-def freeze(connection: sa.Connection, scope: str, *, actor: str, because: str, now: datetime) -> Freeze:
+def freeze(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> Freeze:
     """Switch automatic moves off; where they are off, the freeze in force stays."""
-    row: dict[str, Any] = {"scope": scope, "frozen_at": now, "frozen_by": actor, "because": because}
+    row: dict[str, Any] = {"scope": scope, "frozen_at": now, "frozen_by": by.actor, "because": by.because}
+    if insert_new(connection, freezes, row, key=["scope"], among=_IS_IN_FORCE):
+        _count_change(connection, scope)
+        return Freeze(**row)
     known = in_force(connection).get(scope)
-    if known is not None:
-        return known
-    connection.execute(sa.insert(freezes).values(row))
-    _count_change(connection, scope)
-    return Freeze(**row)
+    if known is None:
+        raise Conflict(f"the freeze of {scope} was lifted at the same moment; look again")
+    return known
 
 
-def lift(connection: sa.Connection, scope: str, *, actor: str, because: str, now: datetime) -> Freeze | None:
+def lift(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> Freeze | None:
     """Switch automatic moves on; None where they were not off."""
     row = connection.execute(
         sa.update(freezes)
-        .where(freezes.c.scope == scope, freezes.c.lifted_at.is_(None))
-        .values(lifted_at=now, lifted_by=actor, lifted_because=because)
+        .where(freezes.c.scope == scope, _IS_IN_FORCE)
+        .values(lifted_at=now, lifted_by=by.actor, lifted_because=by.because)
         .returning(*FREEZE_COLUMNS)
     ).first()
     if row is None:

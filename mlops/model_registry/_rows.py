@@ -46,9 +46,10 @@ _TOUCHES_PRODUCTION = sa.and_(
         moves.c.to_status == sa.literal_column("'production'"), moves.c.from_status == sa.literal_column("'production'")
     ),
 )
+# With those that failed: a version that could not serve is no version to go back to.
 PRODUCTION_MOVES = (
     sa.select(moves.c.version, moves.c.kind, moves.c.to_status)
-    .where(moves.c.model_id == _MODEL_ID, _TOUCHES_PRODUCTION)
+    .where(moves.c.model_id == _MODEL_ID, sa.or_(_TOUCHES_PRODUCTION, moves.c.outcome == sa.literal_column("'failed'")))
     .order_by(moves.c.move_id)
 )
 SERVED_AT = (

@@ -16,6 +16,7 @@ from mlops.clock import in_utc, utc_from_text, utc_now
 from mlops.errors import InvalidMetadata
 from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import SemanticVersion
+from mlops.store.types import is_storable
 
 MODEL_ID_FORM = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 _IS_A_NAME = re.compile(MODEL_ID_FORM)
@@ -121,7 +122,7 @@ def content_of(metadata: ModelMetadata, lineage: Lineage | None) -> str:
         "parent_version": metadata.parent_version,
         "tags": metadata.tags,
     }
-    text = _json("content", content)
+    text = _json_by_field(content)
     if len(text) > _LONGEST_CONTENT:
         raise InvalidMetadata(
             "content", f"is longer than {_LONGEST_CONTENT} bytes; large things belong into the artefact"
@@ -154,6 +155,17 @@ def checked_model_id(model_id: str) -> str:
     return model_id
 
 
+def checked_text(field: str, value: str) -> str:
+    """*value*, which is text that every database can keep.
+
+    Raises:
+        InvalidMetadata: it is none.
+    """
+    if not isinstance(value, str) or not is_storable(value):
+        raise InvalidMetadata(field, f"must be text without NUL and lone surrogates, got {value!r}")
+    return value
+
+
 def _set(metadata: ModelMetadata, name: str, value: Any) -> None:
     # The one way to set a field of a frozen dataclass while it is made.
     object.__setattr__(metadata, name, value)
@@ -167,11 +179,11 @@ def _check_parent(parent: str) -> None:
 
 
 def _instant(name: str, value: datetime | str | None) -> datetime | None:
-    if value is None or isinstance(value, datetime):
-        return None if value is None else in_utc(value)
+    if value is None:
+        return None
     try:
-        return utc_from_text(value)
-    except (TypeError, ValueError):
+        return in_utc(value) if isinstance(value, datetime) else utc_from_text(value)
+    except (TypeError, ValueError, OverflowError):
         raise InvalidMetadata(name, f"must be a time such as 2026-11-24T09:00:00+00:00, got {value!r}") from None
 
 
@@ -189,12 +201,14 @@ def _numbers(metrics: Any) -> dict[str, float]:
     for name, value in named.items():
         try:
             number = float(value)
-        except (TypeError, ValueError):
-            raise InvalidMetadata(f"metrics.{name}", f"must be a number, got {value!r}") from None
+        except (TypeError, ValueError, OverflowError):
+            raise InvalidMetadata(f"metrics.{name}", f"must be a number, got {_short(value)}") from None
         if not math.isfinite(number):
             raise InvalidMetadata(f"metrics.{name}", f"must be a finite number, got {number}")
         if not isinstance(value, int) or isinstance(value, bool):
             named[name] = number
+        elif not -(2**63) <= value < 2**64:
+            raise InvalidMetadata(f"metrics.{name}", f"must be a number of 64 bits, got {_short(value)}")
     return named
 
 
@@ -204,6 +218,36 @@ def _tags(tags: Any) -> dict[str, Any] | list[str]:
     if isinstance(tags, str) or not isinstance(tags, Sequence) or not all(isinstance(tag, str) for tag in tags):
         raise InvalidMetadata("tags", f"must be names, or values by name, got {tags!r}")
     return list(tags)
+
+
+def _short(value: Any) -> str:
+    # repr() refuses to write very long numbers.
+    return "a number of very many digits" if isinstance(value, int) and abs(value) >= 10**40 else repr(value)
+
+
+def _json_by_field(content: Mapping[str, Any]) -> str:
+    try:
+        text = _json("content", content)
+    except InvalidMetadata:
+        for name, value in content.items():
+            _json(name, value)
+        raise
+    for name in ("parameters", "tags"):
+        if _holds_no_number(content[name]):
+            raise InvalidMetadata(name, "holds NaN or infinity, which JSON cannot: write it as text, or leave it out")
+    return text
+
+
+def _holds_no_number(value: Any) -> bool:
+    """Whether NaN or infinity is somewhere in *value*: JSON would have null in its place, without a word."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, Mapping):
+        return any(map(_holds_no_number, value.values()))
+    if isinstance(value, list | tuple):
+        return any(map(_holds_no_number, value))
+    # NumPy's arrays and scalars, without importing it.
+    return hasattr(value, "tolist") and _holds_no_number(value.tolist())
 
 
 def _json(what: str, value: Any) -> str:

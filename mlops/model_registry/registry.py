@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+import sqlalchemy as sa
 
 from mlops.artefacts import ArtefactStore, files_in
 from mlops.clock import Clock, utc_now
@@ -209,22 +212,17 @@ class ModelRegistry(RegistryReader):
             The version in production afterwards.
         """
         by = By(self._who(actor), because, automatic=True)
-        try:
-            target: ModelVersion | None = self._where_back_to(model_id, None)[1]
-        except (NothingToRollBackTo, ArtefactError):
-            target = None
+        seen = target = None
+        with suppress(NothingToRollBackTo, ArtefactError):
+            seen, target = self._where_back_to(model_id, None)
         with changing(self.database, model_id, by, now=self._clock(), even_if_frozen=True) as change:
             one, champion = change.version_and_champion(version)
             change.remember_failure(version, "validation", "production")
-            still_serves = champion is not None and champion.version == one.version
-            if (
-                target is not None
-                and champion is not None
-                and still_serves
-                and not is_frozen(change.connection, model_id)
-            ):
+            # The target was found from the champion that was seen, and is of use for this one only.
+            is_the_one = seen is not None and champion is not None and one.version == champion.version == seen.version
+            if is_the_one and target is not None and not is_frozen(change.connection, model_id):
                 back, _ = change.version_and_champion(target.version)
-                change.move(champion, ("archived",), kind="refused")
+                change.move(one, ("archived",), kind="refused")
                 champion = change.move(back, ("production",), kind="rolled_back")
         self._changed()
         return champion
@@ -343,7 +341,9 @@ class ModelRegistry(RegistryReader):
             waiting = _approvals.pending(change.connection, model_id, version)
             if waiting is None:
                 raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
-            return _approvals.decide(change.connection, waiting, "rejected", self.approval, by, now=change.at)
+            rejected = _approvals.decide(change.connection, waiting, "rejected", self.approval, by, now=change.at)
+        self._changed()
+        return rejected
 
     def freeze(self, model_id: str | None = None, *, because: str, actor: str | None = None) -> Freeze:
         """Switch automatic moves off, for one model or all. Where they are off, the freeze in force stays.
@@ -351,17 +351,19 @@ class ModelRegistry(RegistryReader):
         Raises:
             UnknownModel: there is no such model.
         """
+        by = By(self._who(actor), because)
         scope = self._scope(model_id)
         with self.database.writing() as connection:
-            kept = _freezes.freeze(connection, scope, actor=self._who(actor), because=because, now=self._clock())
+            kept = _freezes.freeze(connection, scope, by, now=self._clock())
         self._changed()
         return kept
 
     def unfreeze(self, model_id: str | None = None, *, because: str, actor: str | None = None) -> Freeze | None:
         """Switch automatic moves on again; None where they were not off. A freeze of all models is lifted by itself."""
+        by = By(self._who(actor), because)
         scope = _freezes.ALL if model_id is None else model_id
         with self.database.writing() as connection:
-            lifted = _freezes.lift(connection, scope, actor=self._who(actor), because=because, now=self._clock())
+            lifted = _freezes.lift(connection, scope, by, now=self._clock())
         self._changed()
         return lifted
 
@@ -412,9 +414,9 @@ class ModelRegistry(RegistryReader):
             if not insert_new(
                 connection, versions, {**row, "generation": change.generation}, key=["model_id", "version"]
             ):
-                raise Conflict(
-                    f"{metadata.model_id} {metadata.version} is being registered by somebody else; look again"
-                )
+                # Somebody else has registered it while this one waited for the model's lock.
+                found, _ = change.version_and_champion(metadata.version)
+                return _the_same(found, content, digest)
             change.remember_registration(metadata.version)
             change.write_moves()
             return ModelVersion(
@@ -432,9 +434,16 @@ class ModelRegistry(RegistryReader):
         """Take a version that was just registered to where its metadata want it."""
         if one.status != "training" or wanted == "training":
             return one
-        if wanted == "production":
+        try:
+            if wanted != "production":
+                return self._move(one.model_id, one.version, wanted, by)
             return self.promote(one.model_id, one.version, because=by.because, actor=by.actor, automatic=by.automatic)
-        return self._move(one.model_id, one.version, wanted, by)
+        except (Conflict, IllegalMove):
+            # Several workers that start together register the same: one of them has taken it there.
+            found, _ = self._seen(one.model_id, one.version)
+            if found.status == "training":
+                raise
+            return found
 
     def _move(self, model_id: str, version: str, to: Status, by: By, *, may_retire: bool = True) -> ModelVersion:
         with changing(self.database, model_id, by, now=self._clock()) as change:
@@ -452,11 +461,16 @@ class ModelRegistry(RegistryReader):
                 raise unknown(connection, model_id, version)
             return one, champion
 
+    def _champion_of_a_known(self, model_id: str) -> ModelVersion | None:
+        with self.database.reading() as connection:
+            _see_that_it_is_known(connection, model_id)
+            return _rows.champion(connection, model_id)
+
     def _where_back_to(
         self, model_id: str, to: str | None, expected: str | None = _AS_SEEN
     ) -> tuple[ModelVersion | None, ModelVersion]:
         """The version in production, and the one to go back to."""
-        one, champion = (None, self.get_production_model(model_id)) if to is None else self._seen(model_id, to)
+        one, champion = (None, self._champion_of_a_known(model_id)) if to is None else self._seen(model_id, to)
         if expected is not _AS_SEEN:
             expect_champion(champion, expected, model_id)
         if one is None:
@@ -497,8 +511,7 @@ class ModelRegistry(RegistryReader):
         if model_id is None:
             return _freezes.ALL
         with self.database.reading() as connection:
-            if connection.execute(_rows.GENERATION, {"model_id": model_id}).first() is None:
-                raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
+            _see_that_it_is_known(connection, model_id)
         return model_id
 
     def _changed(self) -> None:
@@ -509,6 +522,11 @@ class ModelRegistry(RegistryReader):
         if actor is None and self._actor is None:
             self._actor = system_user()
         return actor or self._actor or "unknown"
+
+
+def _see_that_it_is_known(connection: sa.Connection, model_id: str) -> None:
+    if connection.execute(_rows.GENERATION, {"model_id": model_id}).first() is None:
+        raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
 
 
 def _the_same(known: ModelVersion, content: str, digest: str | None) -> ModelVersion:

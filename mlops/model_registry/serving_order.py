@@ -29,18 +29,21 @@ class ServingOrder:
 
 
 def serving_order(moves: Iterable[tuple[str, str, str]]) -> ServingOrder:
-    """From (version, kind, to_status) of each move into or out of production, oldest first."""
+    """From (version, kind, to_status) of each move into or out of production, oldest first.
+
+    A move of the kind ``refused`` says that the version could not serve, whether or not another took its place then.
+    """
     stack: list[str] = []
     ever: set[str] = set()
     for version, kind, to_status in moves:
-        if to_status == "production":
+        if kind == "refused":
+            stack = [each for each in stack if each != version]
+        elif to_status == "production":
             ever.add(version)
             if kind == "rolled_back" and version in stack:
                 del stack[stack.index(version) + 1 :]
             else:
                 stack = [*(each for each in stack if each != version), version]
-        elif kind == "refused":
-            stack = [each for each in stack if each != version]
     return ServingOrder(tuple(stack), frozenset(ever))
 
 

@@ -318,7 +318,7 @@ class _Arrival:
             self._freeze(connection, model_id, reason)
 
     def _freeze(self, connection: sa.Connection, scope: str, reason: str) -> None:
-        _freezes.freeze(connection, scope, actor=self._by.actor, because=reason, now=self._now)
+        _freezes.freeze(connection, scope, By(self._by.actor, reason), now=self._now)
         what = "all models are" if scope == _freezes.ALL else f"{scope} is"
         self._notes.append(f"{what} frozen, as in the file: {reason}")
 

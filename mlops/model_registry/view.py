@@ -11,7 +11,6 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from mlops.errors import StoreError
 from mlops.files import write_whole
 
 _log = logging.getLogger("mlops.model_registry")
@@ -38,9 +37,9 @@ class RegistryView:
     def changed(self) -> None:
         """Say that something changed: the file follows within a second. Costs next to nothing."""
         self._is_due.set()
-        if self._thread is None:
+        if not self._is_at_work():
             with self._guard:
-                if self._thread is None and not self._is_closing.is_set():
+                if not self._is_at_work() and not self._is_closing.is_set():
                     self._thread = threading.Thread(target=self._run, name="registry-view", daemon=True)
                     self._thread.start()
                     atexit.register(self.close)
@@ -68,6 +67,13 @@ class RegistryView:
             self._thread.join()
             self._thread = None
             atexit.unregister(self.close)
+            # Something may have changed while the thread wrote for the last time.
+            if self._is_due.is_set():
+                self._write_reported()
+
+    def _is_at_work(self) -> bool:
+        # A process that was forked has the object, but not the thread.
+        return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
         # Closing ends it only once nothing is due: the last change may have come during the last rewrite, or before
@@ -85,7 +91,8 @@ class RegistryView:
         started = time.monotonic()
         try:
             self.write_now()
-        except (OSError, StoreError) as error:
+        # Whatever it is, the thread goes on: without it the file would stand still for good.
+        except Exception as error:
             _log.error("%s cannot be brought up to date: %s", self.path, error)
             return False
         self._lasted = time.monotonic() - started

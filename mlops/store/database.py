@@ -137,17 +137,30 @@ def upsert(
     connection.execute(statement, list(rows))
 
 
-def insert_new(connection: sa.Connection, table: sa.Table, row: dict[str, Any], *, key: Sequence[str]) -> bool:
-    """Insert *row* unless one with the same *key* exists. True where it was inserted: of several at once, one is."""
-    statement = _insert_unless_there(connection.dialect.name, table, tuple(key))
+def insert_new(
+    connection: sa.Connection,
+    table: sa.Table,
+    row: dict[str, Any],
+    *,
+    key: Sequence[str],
+    among: sa.ColumnElement[bool] | None = None,
+) -> bool:
+    """Insert *row* unless one with the same *key* exists. True where it was inserted: of several at once, one is.
+
+    Args:
+        among: the rows that a partial unique index is for, where *key* is that of one.
+    """
+    statement = _insert_unless_there(connection.dialect.name, table, tuple(key), among)
     return connection.execute(statement, row).first() is not None
 
 
 @functools.lru_cache(maxsize=64)
-def _insert_unless_there(dialect_name: str, table: sa.Table, key: tuple[str, ...]) -> ReturningInsert[Any]:
+def _insert_unless_there(
+    dialect_name: str, table: sa.Table, key: tuple[str, ...], among: sa.ColumnElement[bool] | None
+) -> ReturningInsert[Any]:
     # Kept: to put it together costs several times what it takes to run it.
     dialect: Any = sqlite if dialect_name == "sqlite" else postgresql
-    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=list(key))
+    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=list(key), index_where=among)
     kept: ReturningInsert[Any] = statement.returning(*(table.c[name] for name in key))
     return kept
 

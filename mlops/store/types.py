@@ -8,6 +8,25 @@ from typing import Any
 import sqlalchemy as sa
 
 
+def is_storable(text: str) -> bool:
+    """Whether every database can keep *text*: PostgreSQL takes no NUL, and none takes half a surrogate pair."""
+    try:
+        return b"\0" not in text.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+class Name(sa.TypeDecorator[str]):
+    """A name that anybody may ask for. What no database can keep is NULL in a question: it equals nothing there is."""
+
+    impl = sa.String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, _dialect: Any) -> str | None:
+        """To the database."""
+        return value if isinstance(value, str) and is_storable(value) else None
+
+
 class UtcDateTime(sa.TypeDecorator[datetime]):
     """An aware instant, stored in UTC. SQLite keeps no zone, so one is taken off before and put back after."""
 

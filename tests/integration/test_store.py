@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import multiprocessing
+import re
 import sqlite3
 import threading
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from mlops import schema as mlops_schema
 from mlops.errors import StoreTooNew, StoreUnavailable
 from mlops.store import Database, upsert
 from mlops.store.migrations import upgrade
@@ -104,19 +108,56 @@ def test_upsert_updates_inserts_and_leaves_alone(counting: Database) -> None:
     assert [tuple(row) for row in rows] == [("a", 3), ("b", 4)]
 
 
-def test_migrations_make_the_tables_of_the_schema(database: Database) -> None:
+@pytest.mark.parametrize("tables", [mlops_schema.metadata, schema.metadata], ids=["mlops", "recipes"])
+def test_migrations_make_the_tables_of_the_schema(database: Database, tables: sa.MetaData) -> None:
     with database.reading() as connection:
         found = sa.MetaData()
         found.reflect(connection)
-    for table in schema.metadata.sorted_tables:
-        made = found.tables[table.name]
-        assert {column.name for column in made.columns} == {column.name for column in table.columns}
-        for column in table.columns:
-            assert made.columns[column.name].nullable == column.nullable, f"{table.name}.{column.name}"
-        assert {index.name for index in made.indexes} >= {index.name for index in table.indexes}
-        assert {tuple(key.column_keys) for key in made.foreign_key_constraints} == {
-            tuple(key.column_keys) for key in table.foreign_key_constraints
-        }
+        inspector = sa.inspect(connection)
+        for table in tables.sorted_tables:
+            made = found.tables[table.name]
+            assert {column.name: column.nullable for column in made.columns} == {
+                column.name: column.nullable for column in table.columns
+            }
+            assert _foreign_keys(made) == _foreign_keys(table)
+            assert _checks(inspector.get_check_constraints(table.name)) == {
+                check.name for check in table.constraints if isinstance(check, sa.CheckConstraint)
+            }
+            assert _unique_keys(inspector, table.name) == _unique_keys_of(table)
+            made_indexes = {index.name: index for index in made.indexes if index.name in _names(table.indexes)}
+            assert set(made_indexes) == _names(table.indexes)
+            for index in table.indexes:
+                assert _index(made_indexes[index.name], connection) == _index(index, connection), index.name
+
+
+def _foreign_keys(table: sa.Table) -> set[tuple[tuple[str, ...], tuple[str, ...]]]:
+    return {
+        (tuple(key.column_keys), tuple(element.target_fullname for element in key.elements))
+        for key in table.foreign_key_constraints
+    }
+
+
+def _names(things: Iterable[sa.Index]) -> set[str | None]:
+    return {thing.name for thing in things}
+
+
+def _checks(found: Sequence[Any]) -> set[str | None]:
+    return {check["name"] for check in found}
+
+
+def _unique_keys(inspector: Any, table_name: str) -> set[tuple[str, ...]]:
+    return {tuple(key["column_names"]) for key in inspector.get_unique_constraints(table_name)}
+
+
+def _unique_keys_of(table: sa.Table) -> set[tuple[str, ...]]:
+    return {tuple(key.columns.keys()) for key in table.constraints if isinstance(key, sa.UniqueConstraint)}
+
+
+def _index(index: sa.Index, connection: sa.Connection) -> tuple[list[str], bool, str]:
+    """Columns, whether it is unique, and the rows that it is for, whatever the database's spelling."""
+    rows = index.dialect_options[connection.dialect.name]["where"]
+    spelled = re.sub(r"::\w+( varying)?(\[\])?|[()\s]", "", "" if rows is None else str(rows)).lower()
+    return [column.name for column in index.columns], bool(index.unique), spelled
 
 
 def test_upgrading_an_older_database_keeps_its_data(empty_database: Database) -> None:
