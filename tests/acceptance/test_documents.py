@@ -27,6 +27,7 @@ from recipes import cli
 from recipes.catalog.importers.layouts import plain
 from recipes.config import Settings
 from recipes.lexicon import Lexicon, read_concepts
+from tests.conftest import OUR_VARIABLES
 from tests.models_app import ModelsApp, Running
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -139,22 +140,36 @@ def test_the_printed_commands_of_the_registry_work_one_after_another(
     prepare_registry(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ARTIFACT_SIGNING_KEY", KEY)
-    printed = [command for document, command in commands("mlops") if document == "registry.md"]
-    assert len(printed) >= 25
-    for command in printed:
-        # In this process: thirty new ones would take most of a minute.
-        monkeypatch.setattr(sys, "argv", shlex.split(command))
-        with pytest.raises(SystemExit) as ended:
-            mlops_cli.main()
-        assert not ended.value.code, f"{command}: {capsys.readouterr()}"
+    run_mlops("registry.md", at_least=25, monkeypatch=monkeypatch, capsys=capsys)
+
+
+@pytest.mark.parametrize(("document", "at_least"), [("README.md", 4), ("MLOPS_GUIDE.md", 8)])
+def test_the_commands_of_mlops_in_the_first_pages_work_one_after_another(
+    document: str, at_least: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = open_registry(load_settings(MlopsSettings, data_dir=tmp_path), actor="ben")
+    for version in ("1.0.0", "1.1.0"):
+        registry.register(ModelMetadata("hybrid_ranker", version), artefact={"weights.json": b"[0.7, 0.3]"})
+    registry.promote("hybrid_ranker", "1.0.0", because="first")
+    registry.close()
+    registry.database.close()
+    monkeypatch.chdir(tmp_path)
+    run_mlops(document, at_least=at_least, monkeypatch=monkeypatch, capsys=capsys)
 
 
 def test_the_printed_commands_of_keys_work_one_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    printed = [command for document, command in commands("mlops") if document == "access.md"]
-    assert len(printed) >= 4
+    run_mlops("access.md", at_least=4, monkeypatch=monkeypatch, capsys=capsys)
+
+
+def run_mlops(
+    document: str, *, at_least: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Run what *document* prints, in this process: thirty new ones would take most of a minute."""
+    printed = [command for name, command in commands("mlops") if name == document]
+    assert len(printed) >= at_least
     for command in printed:
         monkeypatch.setattr(sys, "argv", shlex.split(command))
         with pytest.raises(SystemExit) as ended:
@@ -180,6 +195,25 @@ def prepare_registry(folder: Path) -> None:
     old = {"model_id": "hybrid_ranker", "version": "0.9.0", "timestamp": "2024-12-01T10:00:00", "status": "archived"}
     (folder / "old").mkdir()
     (folder / "old" / "registry.json").write_text(json.dumps({"hybrid_ranker_0.9.0": old}))
+
+
+@pytest.mark.parametrize(("document", "code"), snippets("python"))
+def test_printed_python_runs_as_printed(document: str, code: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=outside_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{document}: {done.stderr}"
+
+
+def outside_environment() -> dict[str, str]:
+    """The environment of a process that sees this checkout and no setting of ours."""
+    clean = {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES}
+    return {**clean, "PYTHONPATH": str(REPOSITORY)}
 
 
 def test_every_make_target_that_is_printed_exists() -> None:
