@@ -22,6 +22,9 @@ def utc_from_text(text: str) -> datetime:
     """An instant from ISO 8601 text, in UTC; without a zone it is taken to be UTC already.
 
     Raises:
-        ValueError: *text* is no ISO 8601 date or time.
+        ValueError: *text* is no ISO 8601 date or time, or its instant lies outside of the years 1 to 9999.
     """
-    return in_utc(datetime.fromisoformat(text))
+    try:
+        return in_utc(datetime.fromisoformat(text))
+    except OverflowError:
+        raise ValueError(f"{text} in UTC is outside of the years 1 to 9999") from None

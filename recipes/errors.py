@@ -7,6 +7,7 @@ RecipesError
 ├── UnknownRequest          no answer with this request id was recorded
 ├── NotShown                that answer did not show this recipe
 ├── EncoderUnavailable      the text encoder cannot be loaded or does not answer
+├── RankerFailed            a model of the registry cannot be loaded, or its scores are of no use
 ├── TranslatorUnavailable   the translator does not answer, or not with a recipe
 └── IndexUnavailable        there is no index, it is damaged, or its server does not answer
 """
@@ -45,6 +46,10 @@ class NotShown(RecipesError, LookupError):
 
 class EncoderUnavailable(RecipesError):
     """The text encoder cannot be loaded or does not answer."""
+
+
+class RankerFailed(RecipesError):
+    """A model of the registry cannot be loaded, or its scores are of no use."""
 
 
 class TranslatorUnavailable(RecipesError):

@@ -29,7 +29,7 @@ from recipes.durations import minutes_at_least
 from recipes.encoder import Encoder
 from recipes.errors import EncoderUnavailable, IndexUnavailable
 from recipes.index.items import Floats, content_mark
-from recipes.index.search import Candidates, RecipeIndex
+from recipes.index.search import Candidates, RecipeIndex, made_up_candidates
 from recipes.index.store import Vector
 from recipes.lexicon import Lexicon
 from recipes.popularity import Popularity
@@ -57,6 +57,8 @@ INCLUDED_BONUS = 0.07
 # A part that failed is left alone for so long: a request need not wait for what has just failed another.
 REST_SECONDS = 2.0
 _N_CONTENTS_KEPT = 5_000
+_CANARY_QUERY = "cena rápida con verduras"
+_N_MADE_UP = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,13 +162,15 @@ class Recommender:
             EncoderUnavailable, IndexUnavailable, StoreUnavailable: nothing can be answered at all.
         """
         stages = _Stages()
+        # One for the whole answer: another may take its place at any moment.
+        ranker = self.ranker
         understanding = understand(ask.query, self._lexicon)
         unknown = unknown_exclusions(ask.filters, self._lexicon, understanding.language)
         understanding = replace(understanding, unknown_exclusions=(*understanding.unknown_exclusions, *unknown))
         rules = understanding.constraints.merged(constraints_from(ask.filters, self._lexicon, understanding.language))
         stages.end("parse")
         try:
-            shown, notices, mode, n_candidates = self._from_index(ask, understanding, rules, stages)
+            shown, notices, mode, n_candidates = self._from_index(ask, understanding, rules, ranker, stages)
         except (EncoderUnavailable, IndexUnavailable, StoreUnavailable) as error:
             _log.debug("answered from the shelf: %s", error)
             shown, notices, mode, n_candidates = self._from_shelf(ask, rules, error)
@@ -181,7 +185,7 @@ class Recommender:
             notices=tuple(dict.fromkeys((*_about_words(understanding), *notices))),
             mode=mode,
             model_id=MODEL_ID,
-            model_version=self.ranker.version,
+            model_version=ranker.version,
             n_candidates=n_candidates,
             stage_ms=stages.milliseconds,
         )
@@ -207,6 +211,29 @@ class Recommender:
         self._on_answer(answer)
         return answer
 
+    def rehearse(self, ranker: HybridRanker) -> None:
+        """Let *ranker* rank the candidates of a canary query, off the record: it warms up, and shows that it works.
+
+        Raises:
+            RankerFailed: its scores are of no use.
+        """
+        candidates = self._canary_candidates()
+        ranker.try_out(candidates, self.popularity.scores(candidates.numbers))
+
+    def _canary_candidates(self) -> Candidates:
+        """Those of a real query, or made-up ones where encoder or index are away: a ranker is not judged by them."""
+        index = self.index
+        if index is not None:
+            try:
+                vector = self._encoder.encode([_CANARY_QUERY])[0]
+                found = index.candidates(vector, {}, Constraints())
+            except (EncoderUnavailable, IndexUnavailable) as error:
+                _log.debug("a canary query is asked of made-up candidates: %s", error)
+            else:
+                if len(found):
+                    return found
+        return made_up_candidates(_N_MADE_UP)
+
     def similar(self, stored: StoredRecipe, limit: int) -> list[StoredRecipe]:
         """Recipes like *stored*; none where the index does not answer."""
         index = self.index
@@ -221,7 +248,7 @@ class Recommender:
         return [found[number] for number in numbers if number in found]
 
     def _from_index(
-        self, ask: Ask, understanding: Understanding, rules: Constraints, stages: _Stages
+        self, ask: Ask, understanding: Understanding, rules: Constraints, ranker: HybridRanker, stages: _Stages
     ) -> tuple[list[Shown], list[Notice], Mode, int]:
         index = self.index
         if index is None:
@@ -233,8 +260,8 @@ class Recommender:
         if vector is None and not len(candidates):
             raise EncoderUnavailable("the words of the query find nothing, and the encoder does not answer")
         stages.end("retrieve")
-        features = self.ranker.features(candidates, self.popularity.scores(candidates.numbers))
-        scores = self.ranker.score(features)
+        features = ranker.features(candidates, self.popularity.scores(candidates.numbers))
+        scores = ranker.score(features)
         chosen, notices = _choose(candidates, scores, rules, ask.n)
         stages.end("rank")
         shown = self._loaded(candidates, chosen, scores, features, rules, ask.n)

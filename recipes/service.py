@@ -7,12 +7,16 @@ import importlib.util
 import logging
 import os
 import secrets
+import socket
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from mlops.errors import InvalidSettings, StoreUnavailable
+from mlops import schema as mlops_schema
+from mlops.errors import ApprovalRequired, InvalidSettings, StoreUnavailable
+from mlops.live_model import LiveModel, Served
+from mlops.model_registry import open_registry
 from mlops.store import Database
 from recipes import schema
 from recipes.catalog import Catalogue, starter_recipes
@@ -24,7 +28,9 @@ from recipes.index import BuildProgress, IndexBuilder, IndexLibrary
 from recipes.index.library import QdrantServer
 from recipes.index.search import RecipeIndex
 from recipes.lexicon import Lexicon, cooking_lexicon
+from recipes.ranker import MODEL_ID, HybridRanker, load_ranker
 from recipes.recommender import Answer, QueryHasher, Recommender
+from recipes.registration import register_initial_model
 from recipes.translation import BackgroundTranslation, Translator, translator_for
 
 _log = logging.getLogger("recipes.service")
@@ -93,6 +99,15 @@ class Service:
             index=None,
             on_answer=self._after_answer if records else lambda answer: None,
         )
+        self.registry = open_registry(settings, database=self.database)
+        self.live = LiveModel(
+            self.registry,
+            MODEL_ID,
+            load=load_ranker,
+            try_out=self.recommender.rehearse,
+            on_swap=self._serve,
+            actor=f"service on {socket.gethostname()}",
+        )
         # One truth: what fails while it answers is as wrong as what failed at the start.
         self.problems = self.recommender.problems
         self._has_tables = False
@@ -105,10 +120,12 @@ class Service:
         self._attempt("database", self._prepare_database)
         self._attempt("encoder", self._load_encoder)
         self._attempt("index", self._prepare_index)
+        self._attempt("database", self._prepare_model)
 
     def start(self) -> None:
         """Prepare, and begin the background work."""
         self.prepare()
+        self.live.start()
         self.answers.start()
         if self.translation is not None:
             self.translation.start()
@@ -122,6 +139,7 @@ class Service:
         if self._watcher is not None:
             # It may be waiting for an endpoint that does not answer; it goes with the process.
             self._watcher.join(timeout=RETIREMENT_SECONDS)
+        self.live.stop()
         if self.translation is not None:
             self.translation.stop()
         self.answers.stop()
@@ -133,6 +151,7 @@ class Service:
         if self.recommender.index is not None:
             self.recommender.index.close()
             self.recommender.index = None
+        self.registry.close()
         self.database.close()
 
     def check(self) -> dict[str, str]:
@@ -141,7 +160,15 @@ class Service:
             self._attempt("database", self.database.check)
         if self.recommender.index is None:
             self.problems.setdefault("index", "there is no index yet; run: recipes index")
+        if self.live.problem is not None:
+            self.problems["model"] = self.live.problem
+        else:
+            self.problems.pop("model", None)
         return dict(self.problems)
+
+    def version_served(self, model_id: str) -> str | None:
+        """The version of *model_id* that this process answers with, None for a model that it does not serve."""
+        return self.recommender.ranker.version if model_id == MODEL_ID else None
 
     @property
     def index_is_stale(self) -> bool:
@@ -168,6 +195,17 @@ class Service:
         prepare_database(self.database, self.catalogue)
         self._has_tables = True
         self.recommender.refresh()
+
+    def _prepare_model(self) -> None:
+        if self._has_tables:
+            try:
+                register_initial_model(self.registry)
+            except ApprovalRequired as error:
+                _log.warning("%s", error)
+            self.live.refresh()
+
+    def _serve(self, served: Served[HybridRanker]) -> None:
+        self.recommender.ranker = served.model
 
     def _load_encoder(self) -> None:
         if isinstance(self.encoder, UseEncoder):
@@ -215,6 +253,7 @@ class Service:
         """Serve a new index soon after it was built; try again what failed."""
         if not self._has_tables:
             self._attempt("database", self._prepare_database)
+            self._attempt("database", self._prepare_model)
         if "encoder" in self.problems:
             self._attempt("encoder", lambda: self.encoder.encode(["prueba"]))
         index = self.recommender.index
@@ -226,12 +265,12 @@ class Service:
 
 
 def prepare_database(database: Database, catalogue: Catalogue) -> None:
-    """Create or upgrade the tables, and load the starter catalogue into an empty database.
+    """Create or upgrade the tables of both packages, and load the starter catalogue into an empty database.
 
     Raises:
         StoreUnavailable, StoreTooNew: the database cannot be used.
     """
-    database.upgrade(schema.MIGRATIONS)
+    database.upgrade(mlops_schema.MIGRATIONS, schema.MIGRATIONS)
     if catalogue.count() == 0:
         counts = catalogue.save(list(starter_recipes()))
         _log.info("loaded the starter catalogue: %d recipes", counts.new)

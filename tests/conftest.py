@@ -145,7 +145,13 @@ def make_settings() -> MakeSettings:
     """Makes settings for a DATA_DIR that owe nothing to the environment."""
 
     def make(data_dir: Path, **values: object) -> Settings:
-        defaults = {"database_url": None, "encoder": "use", "openai_api_key": None, "qdrant_host": None}
+        defaults = {
+            "database_url": None,
+            "encoder": "use",
+            "openai_api_key": None,
+            "qdrant_host": None,
+            "mlflow_tracking_uri": "off",
+        }
         return Settings(_env_file=None, **{**defaults, "data_dir": data_dir, **values})  # type: ignore[arg-type]
 
     return make
@@ -233,7 +239,7 @@ class LiveServer:
             self.process = subprocess.Popen(
                 command,
                 cwd=self.data_dir,
-                env={**clean, "DATA_DIR": str(self.data_dir), **self._environment},
+                env={**clean, "DATA_DIR": str(self.data_dir), "MLFLOW_TRACKING_URI": "off", **self._environment},
                 stdout=log,
                 stderr=log,
             )

@@ -36,6 +36,15 @@ class DiskArtefacts:
         self.folder = folder
         self._key = signing_key
 
+    @property
+    def signs(self) -> bool:
+        """Whether there is a key to sign with."""
+        return self._key is not None
+
+    def elsewhere(self, folder: Path) -> DiskArtefacts:
+        """A store below another folder that signs and accepts as this one does."""
+        return DiskArtefacts(folder, signing_key=self._key)
+
     def put(self, files: Mapping[str, bytes]) -> Digest:
         """See :class:`~mlops.artefacts.ArtefactStore`. The files are on the disk when this returns."""
         manifest = Manifest.of(files, key=self._key)

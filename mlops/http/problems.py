@@ -19,19 +19,33 @@ _LONGEST_FIELD = 80
 _LONGEST_DETAIL = 600
 _MOST_ERRORS = 20
 
+# RFC 9110, 15.5.2: an answer of this status says how to authenticate.
+_HEADERS = {401: {"www-authenticate": 'Bearer realm="mlops"'}}
+
 _log = logging.getLogger("mlops.http")
 
 
 def problem(
-    status: int, *, detail: str, errors: Sequence[Mapping[str, Any]] = (), headers: Mapping[str, str] | None = None
+    status: int,
+    *,
+    detail: str,
+    error: str | None = None,
+    errors: Sequence[Mapping[str, Any]] = (),
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A problem document: ``type``, ``title``, ``status``, ``detail``, and ``errors`` where single fields are wrong."""
+    """A problem document: ``type``, ``title``, ``status``, ``detail``, and ``errors`` where single fields are wrong.
+
+    Args:
+        error: name of the kind of error, such as ``Conflict``, for programs: one status has several.
+    """
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
     }
+    if error is not None:
+        body["error"] = error
     if errors:
         body["errors"] = list(errors)
     return Response(orjson.dumps(body), status, media_type=MEDIA_TYPE, headers=dict(headers or {}))
@@ -51,6 +65,7 @@ _SCHEMA: dict[str, Any] = {
         "title": {"type": "string"},
         "status": {"type": "integer"},
         "detail": {"type": "string"},
+        "error": {"type": "string"},
         "errors": {
             "type": "array",
             "items": {
@@ -72,7 +87,9 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int]) -> None:
 
     async def known(_request: Request, error: Exception) -> Response:
         status = next(statuses[kind] for kind in type(error).__mro__ if kind in statuses)
-        return problem(status, detail=_presentable(str(error)))
+        return problem(
+            status, detail=_presentable(str(error)), error=type(error).__name__, headers=_HEADERS.get(status)
+        )
 
     async def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101
@@ -110,7 +127,7 @@ def _invalid_request(request: Request, error: RequestValidationError) -> Respons
     details = error.errors()
     if any(detail["type"] == "json_invalid" for detail in details):
         return problem(400, detail="The body is not valid JSON.")
-    if any(_is_whole_body(detail) for detail in details) and not _says_json(request):
+    if any(_is_whole_body(detail) for detail in details) and not says_json(request):
         return problem(415, detail="Send the body as JSON, with the header content-type: application/json.")
     errors = [
         {
@@ -127,7 +144,8 @@ def _is_whole_body(detail: Mapping[str, Any]) -> bool:
     return tuple(detail["loc"]) == ("body",) and detail["type"] != "missing"
 
 
-def _says_json(request: Request) -> bool:
+def says_json(request: Request) -> bool:
+    """Whether the body of *request* is said to be JSON."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json"))
 

@@ -78,13 +78,22 @@ def pending(connection: sa.Connection, model_id: str, version: str) -> Approval 
     return None if row is None else to_approval(row)
 
 
-def listed(connection: sa.Connection, model_id: str | None, state: str | None) -> Sequence[Approval]:
-    """Requests, newest first."""
-    query = sa.select(*APPROVAL_COLUMNS).order_by(approvals.c.approval_id.desc())
+def listed(
+    connection: sa.Connection,
+    model_id: str | None,
+    state: str | None,
+    *,
+    limit: int | None = None,
+    before: int | None = None,
+) -> Sequence[Approval]:
+    """Requests, newest first: at most *limit*, of those before the request of the number *before*."""
+    query = sa.select(*APPROVAL_COLUMNS).order_by(approvals.c.approval_id.desc()).limit(limit)
     if model_id is not None:
         query = query.where(approvals.c.model_id == model_id)
     if state is not None:
         query = query.where(approvals.c.state == state)
+    if before is not None:
+        query = query.where(approvals.c.approval_id < before)
     return [to_approval(row) for row in connection.execute(query)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -68,6 +69,7 @@ class Change:
         self.generation = generation
         self.at = at
         self.by = by
+        self._steps: list[dict[str, Any]] = []
 
     def version_and_champion(self, version: str) -> tuple[ModelVersion, ModelVersion | None]:
         """The version, and the one in production.
@@ -97,7 +99,8 @@ class Change:
         if not way:
             return one
         origins = (one.status, *way)
-        self._remember([(one.version, kind, origin, to, "done") for origin, to in zip(origins, way, strict=False)])
+        for origin, to in zip(origins, way, strict=False):
+            self._remember(one.version, kind, origin, to, "done")
         row = self.connection.execute(
             _SET_STATUS,
             {
@@ -112,31 +115,32 @@ class Change:
 
     def remember_registration(self, version: str, *, kind: str = "registered") -> None:
         """Note that *version* has come, in training."""
-        self._remember([(version, kind, None, "training", "done")])
+        self._remember(version, kind, None, "training", "done")
 
     def remember_failure(self, version: str, from_status: Status | None, to_status: Status) -> None:
         """Note that *version* did not get to *to_status*."""
-        self._remember([(version, "refused", from_status, to_status, "failed")])
+        self._remember(version, "refused", from_status, to_status, "failed")
 
-    def _remember(self, steps_made: list[tuple[str, str, Status | None, Status, str]]) -> None:
-        self.connection.execute(
-            _INSERT_MOVE,
-            [
-                {
-                    "model_id": self.model_id,
-                    "version": version,
-                    "kind": kind,
-                    "from_status": origin,
-                    "to_status": to,
-                    "outcome": outcome,
-                    "at": self.at,
-                    "actor": self.by.actor,
-                    "automatic": self.by.automatic,
-                    "because": self.by.because,
-                    "evidence": self.by.evidence,
-                }
-                for version, kind, origin, to, outcome in steps_made
-            ],
+    def write_moves(self) -> None:
+        """Write what is to be remembered, all of it at once."""
+        if self._steps:
+            self.connection.execute(_INSERT_MOVE, self._steps)
+
+    def _remember(self, version: str, kind: str, origin: Status | None, to: Status, outcome: str) -> None:
+        self._steps.append(
+            {
+                "model_id": self.model_id,
+                "version": version,
+                "kind": kind,
+                "from_status": origin,
+                "to_status": to,
+                "outcome": outcome,
+                "at": self.at,
+                "actor": self.by.actor,
+                "automatic": self.by.automatic,
+                "because": self.by.because,
+                "evidence": self.by.evidence,
+            }
         )
 
 
@@ -157,6 +161,7 @@ def changing(
         if by.automatic and not even_if_frozen:
             refuse_if_frozen(connection, model_id)
         yield change
+        change.write_moves()
 
 
 def locked(connection: sa.Connection, model_id: str, by: By, *, now: datetime) -> Change | None:

@@ -15,6 +15,7 @@ from mlops.model_registry.records import Freeze
 from mlops.store import insert_new
 
 ALL = "*"
+_IN_FORCE = sa.text("lifted_at IS NULL")
 
 
 def in_force(connection: sa.Connection) -> Mapping[str, Freeze]:
@@ -31,7 +32,7 @@ def history(connection: sa.Connection) -> list[Freeze]:
 def freeze(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> Freeze:
     """Switch automatic moves off; where they are off, the freeze in force stays."""
     row: dict[str, Any] = {"scope": scope, "frozen_at": now, "frozen_by": by.actor, "because": by.because}
-    if insert_new(connection, freezes, row, key=["scope"], among=freezes.c.lifted_at.is_(None)):
+    if insert_new(connection, freezes, row, key=["scope"], among=_IN_FORCE):
         _count_change(connection, scope)
         return Freeze(**row)
     known = in_force(connection).get(scope)

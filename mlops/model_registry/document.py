@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 import orjson
@@ -15,15 +15,20 @@ from mlops.model_registry.versions import SemanticVersion
 from mlops.store import Database
 
 FORMAT = "mlops-registry/1"
-_VERSION_FIELDS = (
+VERSION_FIELDS = (
     "status", "model_type", "description", "timestamp", "deployment_date", "parent_version", "metrics", "parameters",
     "tags", "lineage", "artefact",
 )  # fmt: skip
-_MOVE_FIELDS = ("at", "kind", "from_status", "to_status", "outcome", "actor", "automatic", "because", "evidence")
+MOVE_FIELDS = (
+    "number", "at", "kind", "from_status", "to_status", "outcome", "actor", "automatic", "because", "evidence",
+)  # fmt: skip
 
 
 def registry_document(database: Database, *, model_id: str | None = None) -> dict[str, Any]:
-    """Models by name, their versions in the order of their numbers, each with its moves, oldest first."""
+    """Models by name, their versions in the order of their numbers, each with its moves, oldest first.
+
+    The *number* of a move is its place among all moves of its model, from 1: times alone may be equal.
+    """
     with database.reading() as connection:
         found = connection.execute(_of_model(sa.select(models).order_by(models.c.model_id), models, model_id)).all()
         rows = connection.execute(_of_model(sa.select(*VERSION_COLUMNS), versions, model_id)).all()
@@ -59,15 +64,17 @@ def _of_model(query: sa.Select[Any], table: sa.Table, model_id: str | None) -> s
 def _moves_by_version(connection: sa.Connection, model_id: str | None) -> dict[tuple[str, str], list[dict[str, Any]]]:
     query = _of_model(sa.select(*MOVE_COLUMNS).order_by(moves.c.move_id), moves, model_id)
     made: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+    n_moves: Counter[str] = Counter()
     for move in _rows.to_moves(connection.execute(query).all()):
-        fields = move.to_dict()
-        made[move.model_id, move.version].append({name: fields[name] for name in _MOVE_FIELDS})
+        n_moves[move.model_id] += 1
+        fields = {"number": n_moves[move.model_id], **move.to_dict()}
+        made[move.model_id, move.version].append({name: fields[name] for name in MOVE_FIELDS})
     return made
 
 
 def _versions(found: list[ModelVersion], made: dict[tuple[str, str], list[dict[str, Any]]]) -> dict[str, Any]:
     ordered = sorted(found, key=lambda one: SemanticVersion.parse(one.version))
     return {
-        one.version: {**{name: one[name] for name in _VERSION_FIELDS}, "moves": made[one.model_id, one.version]}
+        one.version: {**{name: one[name] for name in VERSION_FIELDS}, "moves": made[one.model_id, one.version]}
         for one in ordered
     }

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from numbers import Integral
 from typing import Any
 
 import orjson
@@ -17,7 +18,8 @@ from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import SemanticVersion
 from mlops.store.types import is_storable
 
-_IS_A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+MODEL_ID_FORM = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
+_IS_A_NAME = re.compile(MODEL_ID_FORM)
 _LONGEST_CONTENT = 1_000_000
 
 
@@ -86,11 +88,23 @@ class Lineage:
         data_fingerprint: of the data that it was trained on.
         code_version: of the program that trained it.
         seed: of all that was drawn at random.
+
+    Raises:
+        InvalidMetadata: a field is neither None nor of its type.
     """
 
     data_fingerprint: str | None = None
     code_version: str | None = None
     seed: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("data_fingerprint", "code_version"):
+            if not isinstance(getattr(self, name), str | None):
+                raise InvalidMetadata(f"lineage.{name}", f"must be text or nothing, got {getattr(self, name)!r}")
+        seed: Any = self.seed
+        # NumPy's whole numbers count, too.
+        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral)):
+            raise InvalidMetadata("lineage.seed", f"must be a whole number or nothing, got {seed!r}")
 
 
 def content_of(metadata: ModelMetadata, lineage: Lineage | None) -> str:

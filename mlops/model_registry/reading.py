@@ -10,15 +10,17 @@ import sqlalchemy as sa
 
 from mlops.artefacts import ArtefactStore
 from mlops.clock import in_utc
-from mlops.errors import ArtefactMissing, UnknownModel, UnknownVersion
+from mlops.errors import ArtefactMissing, InvalidMetadata, UnknownModel, UnknownVersion
 from mlops.model_registry import _approvals, _freezes, _rows
 from mlops.model_registry._rows import MOVE_COLUMNS, VERSION_COLUMNS, models, moves, versions
 from mlops.model_registry.records import Approval, Freeze, ModelSummary, ModelVersion, Move
+from mlops.model_registry.serving_order import ServingOrder, served_last, serving_order
 from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import Bump, SemanticVersion, next_version
 from mlops.store import Database
 
 _FIRST = "1.0.0"
+_FARTHEST_BACK = 20
 
 
 class RegistryReader:
@@ -62,18 +64,32 @@ class RegistryReader:
         with self.database.reading() as connection:
             return _rows.champion(connection, model_id)
 
-    def list_models(self, model_id: str | None = None, status: str | None = None) -> list[ModelVersion]:
+    def list_models(
+        self,
+        model_id: str | None = None,
+        status: str | None = None,
+        *,
+        limit: int | None = None,
+        before: str | None = None,
+    ) -> list[ModelVersion]:
         """Versions, newest first: of one model or all, in one status or any.
 
+        Args:
+            limit: at most so many, 1 or more; default: all.
+            before: only those registered before this version of *model_id*, such as the last one of the page before.
+
         Raises:
-            InvalidMetadata: *status* is none.
+            InvalidMetadata: *status* is none, or *before* is given without *model_id*.
+            UnknownModel, UnknownVersion: *before* is no version of the model.
         """
-        query = sa.select(*VERSION_COLUMNS).order_by(versions.c.number.desc())
+        query = sa.select(*VERSION_COLUMNS).order_by(versions.c.number.desc()).limit(limit)
         if model_id is not None:
             query = query.where(versions.c.model_id == model_id)
         if status is not None:
             query = query.where(versions.c.status == checked_status(status))
         with self.database.reading() as connection:
+            if before is not None:
+                query = query.where(versions.c.number < _number(connection, model_id, before))
             return [ModelVersion(*row) for row in connection.execute(query).all()]
 
     def get_version_history(self, model_id: str) -> list[dict[str, Any]]:
@@ -89,9 +105,11 @@ class RegistryReader:
             by_version[move.version].append(move.to_dict())
         return [{**each.to_dict(), "moves": by_version[each.version]} for each in found]
 
-    def models(self) -> list[ModelSummary]:
-        """Each model in one line, by name."""
+    def models(self, model_id: str | None = None) -> list[ModelSummary]:
+        """Each model in one line, by name; or *model_id* alone, where there is such a model."""
         newest = sa.select(sa.func.max(versions.c.number).label("number"), sa.func.count().label("n_versions"))
+        if model_id is not None:
+            newest = newest.where(versions.c.model_id == model_id)
         counted = newest.group_by(versions.c.model_id).subquery()
         serving = versions.alias()
         query = (
@@ -128,10 +146,17 @@ class RegistryReader:
             raise ArtefactMissing(f"{one.name} was registered without files")
         return self.artefacts.get(one.artefact)
 
-    def moves(self, model_id: str, version: str | None = None) -> list[Move]:
-        """The moves of a model, or of one version of it, oldest first; failed ones among them."""
+    def moves(
+        self, model_id: str, version: str | None = None, *, limit: int | None = None, before: int | None = None
+    ) -> list[Move]:
+        """The moves of a model, or of one version of it, oldest first; failed ones among them.
+
+        Args:
+            limit: only the newest, so many at most, 1 or more; default: all.
+            before: only those before the move of this number, such as the oldest one of the page before.
+        """
         with self.database.reading() as connection:
-            return _moves_of(connection, model_id, version)
+            return _moves_of(connection, model_id, version, limit=limit, before=before)
 
     def at(self, model_id: str, time: datetime) -> ModelVersion | None:
         """The version that was in production at *time* (without a zone: UTC), None where there was none.
@@ -139,15 +164,39 @@ class RegistryReader:
         Its status is that of today.
         """
         with self.database.reading() as connection:
-            row = connection.execute(_rows.SERVED_AT, {"model_id": model_id, "time": in_utc(time)}).first()
-            if row is None or row.to_status != "production":
-                return None
-            return _rows.one_version(connection, model_id, row.version)
+            made = connection.execute(_rows.SERVED_AT, {"model_id": model_id, "time": in_utc(time)})
+            version = served_last((row.version, row.to_status) for row in made)
+            return None if version is None else _rows.one_version(connection, model_id, version)
 
-    def approvals(self, model_id: str | None = None, state: str | None = None) -> Sequence[Approval]:
-        """Requests for promotion, newest first: of one model or all; ``pending``, ``approved``, ``rejected`` or any."""
+    def versions_before(self, model_id: str) -> list[ModelVersion]:
+        """The versions that a rollback can reach, the nearest first, twenty at most."""
+        champion = self.get_production_model(model_id)
+        names = self._serving_order(model_id).before(None if champion is None else champion.version)[:_FARTHEST_BACK]
         with self.database.reading() as connection:
-            return _approvals.listed(connection, model_id, state)
+            found = (_rows.one_version(connection, model_id, name) for name in names)
+            return [one for one in found if one is not None]
+
+    def _serving_order(self, model_id: str) -> ServingOrder:
+        with self.database.reading() as connection:
+            rows = connection.execute(_rows.PRODUCTION_MOVES, {"model_id": model_id}).all()
+        return serving_order((row.version, row.kind, row.to_status) for row in rows)
+
+    def approvals(
+        self,
+        model_id: str | None = None,
+        state: str | None = None,
+        *,
+        limit: int | None = None,
+        before: int | None = None,
+    ) -> Sequence[Approval]:
+        """Requests for promotion, newest first: of one model or all; ``pending``, ``approved``, ``rejected`` or any.
+
+        Args:
+            limit: at most so many, 1 or more; default: all.
+            before: only those before the request of this number.
+        """
+        with self.database.reading() as connection:
+            return _approvals.listed(connection, model_id, state, limit=limit, before=before)
 
     def freezes(self) -> Mapping[str, Freeze]:
         """The freezes in force: by model, and ``*`` for all."""
@@ -155,11 +204,31 @@ class RegistryReader:
             return _freezes.in_force(connection)
 
 
-def _moves_of(connection: sa.Connection, model_id: str, version: str | None = None) -> list[Move]:
-    query = sa.select(*MOVE_COLUMNS).where(moves.c.model_id == model_id).order_by(moves.c.move_id)
+def _moves_of(
+    connection: sa.Connection,
+    model_id: str,
+    version: str | None = None,
+    *,
+    limit: int | None = None,
+    before: int | None = None,
+) -> list[Move]:
+    # From the newest on, or a limit would keep the oldest.
+    query = sa.select(*MOVE_COLUMNS).where(moves.c.model_id == model_id).order_by(moves.c.move_id.desc()).limit(limit)
     if version is not None:
         query = query.where(moves.c.version == version)
-    return _rows.to_moves(connection.execute(query).all())
+    if before is not None:
+        query = query.where(moves.c.move_id < before)
+    return _rows.to_moves(reversed(connection.execute(query).all()))
+
+
+def _number(connection: sa.Connection, model_id: str | None, version: str) -> int:
+    if model_id is None:
+        raise InvalidMetadata("before", f"is a version of one model, so it needs model_id, got {version!r}")
+    query = sa.select(versions.c.number).where(versions.c.model_id == model_id, versions.c.version == version)
+    number: int | None = connection.execute(query).scalar()
+    if number is None:
+        raise unknown(connection, model_id, version)
+    return number
 
 
 def unknown(connection: sa.Connection, model_id: str, version: str) -> UnknownModel | UnknownVersion:

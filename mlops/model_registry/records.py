@@ -9,12 +9,13 @@ from typing import Any
 
 import orjson
 
+from mlops.clock import in_utc
 from mlops.model_registry.states import Status
 
 _COLUMNS = ("model_id", "version", "status", "artefact")
 _CONTENT = ("model_type", "description", "metrics", "parameters", "parent_version", "tags", "lineage")
 _TIMES = ("timestamp", "deployment_date")
-_FIELDS = (*_COLUMNS, *_CONTENT, *_TIMES)
+VERSION_FIELDS = (*_COLUMNS, *_CONTENT, *_TIMES)
 
 
 class ModelVersion(Mapping[str, Any]):
@@ -23,14 +24,12 @@ class ModelVersion(Mapping[str, Any]):
     Attributes:
         model_id, version, status: as in :class:`~mlops.model_registry.ModelMetadata`.
         artefact: digest of its files, None where it has none.
-        registered_at: when it was made.
-        deployed_at: when it last went to production, None where it never did.
         generation: the model's, when this version last changed.
     """
 
-    # What is read from JSON is read when it is asked for: a list of ten thousand versions is mostly skimmed.
+    # What is text is read when it is asked for: a list of ten thousand versions is mostly skimmed.
     __slots__ = (
-        "_content", "_decoded", "artefact", "deployed_at", "generation", "model_id", "registered_at", "status",
+        "_content", "_decoded", "_deployed_at", "_registered_at", "artefact", "generation", "model_id", "status",
         "version",
     )  # fmt: skip
 
@@ -41,16 +40,17 @@ class ModelVersion(Mapping[str, Any]):
         status: Status,
         content: str,
         artefact: str | None,
-        registered_at: datetime,
-        deployed_at: datetime | None,
+        registered_at: datetime | str,
+        deployed_at: datetime | str | None,
         generation: int,
     ) -> None:
+        """From a row; *content* is canonical JSON, times may still be text as SQLite keeps them."""
         self.model_id = model_id
         self.version = version
         self.status = status
         self.artefact = artefact
-        self.registered_at = registered_at
-        self.deployed_at = deployed_at
+        self._registered_at = registered_at
+        self._deployed_at = deployed_at
         self.generation = generation
         self._content = content
         self._decoded: dict[str, Any] | None = None
@@ -59,6 +59,16 @@ class ModelVersion(Mapping[str, Any]):
     def name(self) -> str:
         """``{model_id}_{version}``, as :meth:`~mlops.model_registry.ModelRegistry.register_model` returns it."""
         return f"{self.model_id}_{self.version}"
+
+    @property
+    def registered_at(self) -> datetime:
+        """When it was made, in UTC."""
+        return _instant(self._registered_at)
+
+    @property
+    def deployed_at(self) -> datetime | None:
+        """When it last went to production, in UTC; None where it never did."""
+        return None if self._deployed_at is None else _instant(self._deployed_at)
 
     def has_content(self, content: str, artefact: str | None) -> bool:
         """Whether it was registered with this content, as canonical JSON, and these files."""
@@ -76,10 +86,10 @@ class ModelVersion(Mapping[str, Any]):
         return self._decoded[key]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_FIELDS)
+        return iter(VERSION_FIELDS)
 
     def __len__(self) -> int:
-        return len(_FIELDS)
+        return len(VERSION_FIELDS)
 
     def __repr__(self) -> str:
         return f"<{self.name} {self.status}>"
@@ -186,6 +196,10 @@ class ModelSummary:
     def to_dict(self) -> dict[str, Any]:
         """As plain values, the time as ISO 8601 text."""
         return {name: _plain(getattr(self, name)) for name in self.__slots__}
+
+
+def _instant(raw: datetime | str) -> datetime:
+    return in_utc(raw if isinstance(raw, datetime) else datetime.fromisoformat(raw))
 
 
 def _plain(value: Any) -> Any:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,15 @@ from mlops.errors import (
 )
 from mlops.model_registry import _approvals, _freezes, _rows
 from mlops.model_registry._approvals import ApprovalPolicy
-from mlops.model_registry._change import By, Change, changing, expect_champion, is_frozen, locked_or_new
+from mlops.model_registry._change import By, changing, expect_champion, is_frozen, locked_or_new
 from mlops.model_registry._rows import versions
 from mlops.model_registry.document import registry_document, to_bytes
 from mlops.model_registry.metadata import Lineage, ModelMetadata, content_of, evidence_text
 from mlops.model_registry.reading import RegistryReader, unknown
 from mlops.model_registry.records import Approval, Freeze, ModelVersion
-from mlops.model_registry.serving_order import serving_order
 from mlops.model_registry.states import Status, checked_status, steps
 from mlops.model_registry.view import RegistryView
+from mlops.people import system_user
 from mlops.store import Database, insert_new
 
 _AS_SEEN: Any = object()
@@ -159,7 +158,7 @@ class ModelRegistry(RegistryReader):
         self._check_files(one)
         if self.approval.needs(model_id):
             raise self._requested(one, champion, by)
-        with self._changing(model_id, by) as change:
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             one, serving = change.version_and_champion(version)
             expect_champion(serving, None if champion is None else champion.version, model_id)
             promoted = change.promote(one, serving, kind="moved")
@@ -167,7 +166,14 @@ class ModelRegistry(RegistryReader):
         return promoted
 
     def rollback(
-        self, model_id: str, *, because: str, to: str | None = None, actor: str | None = None, automatic: bool = False
+        self,
+        model_id: str,
+        *,
+        because: str,
+        to: str | None = None,
+        actor: str | None = None,
+        automatic: bool = False,
+        expected: str | None = _AS_SEEN,
     ) -> ModelVersion:
         """Go back to the version that served before the one in production, and archive that one.
 
@@ -176,17 +182,19 @@ class ModelRegistry(RegistryReader):
 
         Args:
             to: an archived version that has served; default: the last one that can.
+            expected: the champion to go back from (None: none), so that a rollback asked for twice goes back once; by
+                default the one that is in production when the call begins.
 
         Raises:
             UnknownModel, UnknownVersion: there is no such version.
             NothingToRollBackTo: none served before, or *to* never did.
             ArtefactError: the files of *to* are not what was registered.
-            Conflict: somebody else moved a version meanwhile.
+            Conflict: another version is in production than *expected*: somebody else was first.
             Frozen: *automatic*, and automatic moves are switched off.
         """
         by = By(self._who(actor), because, automatic)
-        champion, target = self._where_back_to(model_id, to)
-        with self._changing(model_id, by) as change:
+        champion, target = self._where_back_to(model_id, to, expected)
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             back, serving = change.version_and_champion(target.version)
             expect_champion(serving, None if champion is None else champion.version, model_id)
             restored = change.promote(back, serving, kind="rolled_back")
@@ -220,15 +228,27 @@ class ModelRegistry(RegistryReader):
         return champion
 
     def archive(
-        self, model_id: str, version: str, *, because: str, actor: str | None = None, automatic: bool = False
+        self,
+        model_id: str,
+        version: str,
+        *,
+        because: str,
+        actor: str | None = None,
+        automatic: bool = False,
+        retire: bool = True,
     ) -> ModelVersion:
         """Archive a version. The one in production may be: then the model is retired until a rollback or promotion.
 
+        Args:
+            retire: False: not the one in production.
+
         Raises:
             UnknownModel, UnknownVersion: there is no such version.
+            IllegalMove: it is in production, and *retire* is False.
             Frozen: *automatic*, and automatic moves are switched off.
         """
-        return self._move(model_id, version, "archived", By(self._who(actor), because, automatic))
+        by = By(self._who(actor), because, automatic)
+        return self._move(model_id, version, "archived", by, may_retire=retire)
 
     def validate(
         self,
@@ -292,7 +312,7 @@ class ModelRegistry(RegistryReader):
         """
         by = By(self._who(actor), because)
         self._check_files(self._seen(model_id, version)[0])
-        with self._changing(model_id, by) as change:
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             waiting = _approvals.pending(change.connection, model_id, version)
             if waiting is None:
                 raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
@@ -317,7 +337,7 @@ class ModelRegistry(RegistryReader):
             UnknownModel: there is no such model.
         """
         by = By(self._who(actor), because)
-        with self._changing(model_id, by) as change:
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             waiting = _approvals.pending(change.connection, model_id, version)
             if waiting is None:
                 raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
@@ -349,10 +369,19 @@ class ModelRegistry(RegistryReader):
 
     # --- End --------------------------------------------------------------------------------------------------------
 
+    @property
+    def view_path(self) -> Path | None:
+        """The file that shows the registry, None where there is none."""
+        return None if self._view is None else self._view.path
+
     def refresh_view(self) -> None:
         """Bring the file that shows the registry up to date now, where it is not."""
         if self._view is not None:
             self._view.write_now()
+
+    def view_may_be_old(self) -> None:
+        """Have the file that shows the registry looked at within a second, and written where it is not up to date."""
+        self._changed()
 
     def close(self) -> None:
         """Write what is left to write. The database stays open: it belongs to who made it."""
@@ -389,6 +418,7 @@ class ModelRegistry(RegistryReader):
                 found, _ = change.version_and_champion(metadata.version)
                 return _the_same(found, content, digest)
             change.remember_registration(metadata.version)
+            change.write_moves()
             return ModelVersion(
                 metadata.model_id,
                 metadata.version,
@@ -415,9 +445,11 @@ class ModelRegistry(RegistryReader):
                 raise
             return found
 
-    def _move(self, model_id: str, version: str, to: Status, by: By) -> ModelVersion:
-        with self._changing(model_id, by) as change:
+    def _move(self, model_id: str, version: str, to: Status, by: By, *, may_retire: bool = True) -> ModelVersion:
+        with changing(self.database, model_id, by, now=self._clock()) as change:
             one, _ = change.version_and_champion(version)
+            if one.status == "production" and not may_retire:
+                raise _would_retire(one)
             moved = change.move(one, steps(one.name, one.status, to), kind="moved")
         self._changed()
         return moved
@@ -429,20 +461,21 @@ class ModelRegistry(RegistryReader):
                 raise unknown(connection, model_id, version)
             return one, champion
 
-    def _where_back_to(self, model_id: str, to: str | None) -> tuple[ModelVersion | None, ModelVersion]:
+    def _where_back_to(
+        self, model_id: str, to: str | None, expected: str | None = _AS_SEEN
+    ) -> tuple[ModelVersion | None, ModelVersion]:
         """The version in production, and the one to go back to."""
-        with self.database.reading() as connection:
-            _see_that_it_is_known(connection, model_id)
-            champion = _rows.champion(connection, model_id)
-            rows = connection.execute(_rows.PRODUCTION_MOVES, {"model_id": model_id})
-            served = serving_order((row.version, row.kind, row.to_status) for row in rows)
-            if to is not None and _rows.one_version(connection, model_id, to) is None:
-                raise unknown(connection, model_id, to)
-            names = served.before(None if champion is None else champion.version) if to is None else [to]
-            candidates = [one for name in names if (one := _rows.one_version(connection, model_id, name)) is not None]
-        if to is not None and (to not in served.ever or candidates[0].status != "archived"):
-            raise NothingToRollBackTo(f"{model_id} {to} is {candidates[0].status}, and is no version to go back to")
-        return champion, self._first_whole(model_id, candidates)
+        one, champion = (None, self.get_production_model(model_id)) if to is None else self._seen(model_id, to)
+        if expected is not _AS_SEEN:
+            expect_champion(champion, expected, model_id)
+        if one is None:
+            if champion is None:
+                self._scope(model_id)
+            return champion, self._first_whole(model_id, self.versions_before(model_id))
+        if one.status != "archived" or one.version not in self._serving_order(model_id).ever:
+            raise NothingToRollBackTo(f"{model_id} {to} is {one.status}, and is no version to go back to")
+        self._check_files(one)
+        return champion, one
 
     def _first_whole(self, model_id: str, candidates: Sequence[ModelVersion]) -> ModelVersion:
         first_error: ArtefactError | None = None
@@ -462,7 +495,7 @@ class ModelRegistry(RegistryReader):
             self.artefacts.get(one.artefact)
 
     def _requested(self, one: ModelVersion, champion: ModelVersion | None, by: By) -> ApprovalRequired:
-        with self._changing(one.model_id, by) as change:
+        with changing(self.database, one.model_id, by, now=self._clock()) as change:
             waiting = _approvals.request(change.connection, one, champion, by, now=change.at)
         self._changed()
         return ApprovalRequired(
@@ -478,18 +511,13 @@ class ModelRegistry(RegistryReader):
             _see_that_it_is_known(connection, model_id)
         return model_id
 
-    @contextmanager
-    def _changing(self, model_id: str, by: By) -> Iterator[Change]:
-        with changing(self.database, model_id, by, now=self._clock()) as change:
-            yield change
-
     def _changed(self) -> None:
         if self._view is not None:
             self._view.changed()
 
     def _who(self, actor: str | None) -> str:
         if actor is None and self._actor is None:
-            self._actor = _user()
+            self._actor = system_user()
         return actor or self._actor or "unknown"
 
 
@@ -507,8 +535,9 @@ def _the_same(known: ModelVersion, content: str, digest: str | None) -> ModelVer
     return known
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+def _would_retire(one: ModelVersion) -> IllegalMove:
+    return IllegalMove(
+        f"{one.model_id} {one.version} is in production: archiving it retires the model; say `retire` if that is meant",
+        from_status="production",
+        to_status="archived",
+    )

@@ -20,8 +20,12 @@ class ServingOrder:
     ever: frozenset[str]
 
     def before(self, champion: str | None) -> list[str]:
-        """The versions to go back to from *champion*, the nearest first."""
-        return [version for version in reversed(self.stack) if version != champion]
+        """The versions to go back to from *champion*, the nearest first.
+
+        What came in after it does not count: it was imported, and served elsewhere.
+        """
+        older = self.stack[: self.stack.index(champion)] if champion in self.stack else self.stack
+        return list(reversed(older))
 
 
 def serving_order(moves: Iterable[tuple[str, str, str]]) -> ServingOrder:
@@ -41,3 +45,18 @@ def serving_order(moves: Iterable[tuple[str, str, str]]) -> ServingOrder:
             else:
                 stack = [*(each for each in stack if each != version), version]
     return ServingOrder(tuple(stack), frozenset(ever))
+
+
+def served_last(moves: Iterable[tuple[str, str]]) -> str | None:
+    """The version that is in production after *moves*, (version, to_status) of each into or out of it, oldest first.
+
+    None where there is none. Where an import brought a second history, versions overlap: then the one that this
+    registry knew first.
+    """
+    serving: dict[str, None] = {}
+    for version, to_status in moves:
+        if to_status == "production":
+            serving.setdefault(version)
+        else:
+            serving.pop(version, None)
+    return next(iter(serving), None)

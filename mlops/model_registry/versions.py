@@ -15,7 +15,8 @@ from mlops.errors import InvalidMetadata
 
 Bump = Literal["major", "minor", "patch"]
 
-_FORM = re.compile(r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
+VERSION_FORM = r"(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})"
+_FORM = re.compile(VERSION_FORM)
 
 
 class SemanticVersion(NamedTuple):

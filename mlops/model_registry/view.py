@@ -67,19 +67,20 @@ class RegistryView:
             self._thread.join()
             self._thread = None
             atexit.unregister(self.close)
-            # Something may have changed while the thread wrote for the last time.
-            if self._is_due.is_set():
-                self._write_reported()
 
     def _is_at_work(self) -> bool:
         # A process that was forked has the object, but not the thread.
         return self._thread is not None and self._thread.is_alive()
 
     def _run(self) -> None:
-        while not self._is_closing.is_set():
+        # Closing ends it only once nothing is due: the last change may have come during the last rewrite, or before
+        # this thread ran at all.
+        while self._is_due.is_set() or not self._is_closing.is_set():
             self._is_due.wait()
             self._is_closing.wait(min(_LONGEST_WAIT_SECONDS, max(_GATHER_SECONDS, 4 * self._lasted)))
             if not self._write_reported():
+                if self._is_closing.is_set():
+                    return
                 self._is_due.set()
                 self._is_closing.wait(_RETRY_SECONDS)
 

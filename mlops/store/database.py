@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sqlite3
 import threading
 import time
@@ -14,6 +15,7 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.sql.dml import ReturningInsert
 
 from mlops.errors import InvalidSettings, StoreUnavailable
 from mlops.store.migrations import MigrationSet, upgrade
@@ -141,17 +143,26 @@ def insert_new(
     row: dict[str, Any],
     *,
     key: Sequence[str],
-    among: sa.ColumnElement[bool] | None = None,
+    among: sa.TextClause | None = None,
 ) -> bool:
     """Insert *row* unless one with the same *key* exists. True where it was inserted: of several at once, one is.
 
     Args:
-        among: the rows that a partial unique index is for, where *key* is that of one.
+        among: the rows that a partial unique index is for, where *key* is that of one; always the same object.
     """
-    dialect: Any = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).values(row)
-    statement = statement.on_conflict_do_nothing(index_elements=list(key), index_where=among)
-    return connection.execute(statement.returning(*(table.c[name] for name in key))).first() is not None
+    statement = _insert_unless_there(connection.dialect.name, table, tuple(key), among)
+    return connection.execute(statement, row).first() is not None
+
+
+@functools.lru_cache(maxsize=64)
+def _insert_unless_there(
+    dialect_name: str, table: sa.Table, key: tuple[str, ...], among: sa.TextClause | None
+) -> ReturningInsert[Any]:
+    # Kept: to put it together costs several times what it takes to run it.
+    dialect: Any = sqlite if dialect_name == "sqlite" else postgresql
+    statement = dialect.insert(table).on_conflict_do_nothing(index_elements=list(key), index_where=among)
+    kept: ReturningInsert[Any] = statement.returning(*(table.c[name] for name in key))
+    return kept
 
 
 @contextmanager

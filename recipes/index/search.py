@@ -50,6 +50,24 @@ class Candidates:
         return len(self.numbers)
 
 
+def made_up_candidates(n: int) -> Candidates:
+    """*n* candidates of no recipe, the same each time, for trying out what ranks them."""
+    rng = np.random.default_rng(n)
+    similarities, shares = rng.uniform(-1, 1, (2, n)).astype(np.float32), rng.uniform(0, 1, (2, n)).astype(np.float32)
+    return Candidates(
+        numbers=np.arange(n, dtype=np.int64),
+        name_similarity=similarities[0],
+        ingredients_similarity=similarities[1],
+        name_words=shares[0],
+        body_words=shares[1],
+        n_included=np.zeros(n, dtype=np.int32),
+        minutes=np.zeros(n, dtype=np.int32),
+        content_marks=np.zeros(n, dtype=np.int64),
+        right_meal=np.ones(n, dtype=np.bool_),
+        known_meal=np.ones(n, dtype=np.bool_),
+    )
+
+
 class RecipeIndex:
     """An opened index. Safe to search from several threads."""
 

@@ -5,22 +5,36 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from mlops import ModelMetadata, ModelRegistry
+from mlops import cli as mlops_cli
+from mlops.cli.exits import MEANINGS
+from mlops.config import Settings as MlopsSettings
+from mlops.config import load_settings
+from mlops.errors import ApprovalRequired, Frozen, VersionExists
+from mlops.http import models
+from mlops.model_registry import open_registry
+from mlops.store import Database
 from recipes import cli
 from recipes.catalog.importers.layouts import plain
 from recipes.config import Settings
 from recipes.lexicon import Lexicon, read_concepts
+from tests.models_app import ModelsApp, Running
 
 REPOSITORY = Path(__file__).parent.parent.parent
 DOCUMENTS = [
     *(REPOSITORY / name for name in ("README.md", "MLOPS_GUIDE.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((REPOSITORY / "docs").rglob("*.md")),
 ]
+KEY = "a secret"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
 
@@ -51,17 +65,42 @@ def test_every_link_leads_somewhere(document: Path) -> None:
         assert (document.parent / target).exists(), target
 
 
-@pytest.mark.parametrize(("document", "command"), commands("curl"))
+@pytest.mark.parametrize(("document", "command"), [each for each in commands("curl") if "/recommend" in each[1]])
 def test_a_printed_request_is_answered(document: str, command: str, live_server: str) -> None:
+    answer = answer_to(command, live_server)
+    assert answer["recetas"], document
+    assert answer["modelo"] == {"id": "hybrid_ranker", "version": "1.0.0"}
+
+
+def test_the_printed_requests_to_the_registry_are_answered_one_after_another(sqlite_database: Database) -> None:
+    app = ModelsApp(sqlite_database, model_id="hybrid_ranker")
+    key = app.keys.create("reader", "operate").token
+    printed = [command for _, command in commands("curl") if "/recommend" not in command]
+    server = Running(app.app)
+    try:
+        answers = [answer_to(command, server.url, MLOPS_KEY=key) for command in printed]
+    finally:
+        server.stop()
+    assert len(answers) >= 14
+    for command, answer in zip(printed, answers, strict=True):
+        assert "status" not in answer or answer["status"] in {"training", "production"}, command
+    moves = [(move.version, move.to_status, move.actor) for move in app.registry.moves("hybrid_ranker")]
+    assert moves[-1] == ("1.0.2", "archived", "reader")
+    assert ("1.0.1", "production", "reader") in moves
+    assert app.champion == "1.0.0"
+    assert app.registry.freezes() == {}
+
+
+def answer_to(command: str, url: str, **environment: str) -> Any:
+    """The JSON answer to a printed request, sent to *url*."""
     done = subprocess.run(
-        ["bash", "-c", command.replace("localhost:8000", live_server.removeprefix("http://"))],
+        ["bash", "-c", command.replace("localhost:8000", url.removeprefix("http://"))],
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         check=True,
     )
-    answer = json.loads(done.stdout)
-    assert answer["recetas"], document
-    assert answer["modelo"] == {"id": "hybrid_ranker", "version": "1.0.0"}
+    return json.loads(done.stdout)
 
 
 def test_the_printed_commands_of_recipes_work(tmp_path: Path) -> None:
@@ -94,6 +133,55 @@ def test_the_printed_commands_of_recipes_work(tmp_path: Path) -> None:
         assert done.returncode == 0, f"{command}: {done.stderr}"
 
 
+def test_the_printed_commands_of_the_registry_work_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare_registry(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ARTIFACT_SIGNING_KEY", KEY)
+    printed = [command for document, command in commands("mlops") if document == "registry.md"]
+    assert len(printed) >= 25
+    for command in printed:
+        # In this process: thirty new ones would take most of a minute.
+        monkeypatch.setattr(sys, "argv", shlex.split(command))
+        with pytest.raises(SystemExit) as ended:
+            mlops_cli.main()
+        assert not ended.value.code, f"{command}: {capsys.readouterr()}"
+
+
+def test_the_printed_commands_of_keys_work_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    printed = [command for document, command in commands("mlops") if document == "access.md"]
+    assert len(printed) >= 4
+    for command in printed:
+        monkeypatch.setattr(sys, "argv", shlex.split(command))
+        with pytest.raises(SystemExit) as ended:
+            mlops_cli.main()
+        assert not ended.value.code, f"{command}: {capsys.readouterr()}"
+
+
+def prepare_registry(folder: Path) -> None:
+    """hybrid_ranker 1.0.0 in production, 2.0.0 and 2.0.1 waiting for approval, and files to register and import."""
+    settings = load_settings(MlopsSettings, data_dir=folder, require_approval="all", artifact_signing_key=KEY)
+    registry = open_registry(settings, actor="ben")
+    unbound = ModelRegistry(registry.database, artefacts=registry.artefacts, actor="ben")
+    for version in ("1.0.0", "2.0.0", "2.0.1"):
+        unbound.register(ModelMetadata("hybrid_ranker", version), artefact={"weights.json": b"[0.7, 0.3]"})
+    unbound.promote("hybrid_ranker", "1.0.0", because="first")
+    for version in ("2.0.0", "2.0.1"):
+        with pytest.raises(ApprovalRequired):
+            registry.promote("hybrid_ranker", version, because="better")
+    registry.close()
+    registry.database.close()
+    (folder / "trained").mkdir()
+    (folder / "trained" / "weights.json").write_text("[0.65, 0.35]")
+    old = {"model_id": "hybrid_ranker", "version": "0.9.0", "timestamp": "2024-12-01T10:00:00", "status": "archived"}
+    (folder / "old").mkdir()
+    (folder / "old" / "registry.json").write_text(json.dumps({"hybrid_ranker_0.9.0": old}))
+
+
 def test_every_make_target_that_is_printed_exists() -> None:
     made = set(re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text("utf-8"), re.MULTILINE))
     printed = {command.split()[1] for _, command in commands("make")}
@@ -114,9 +202,38 @@ def test_every_command_and_setting_is_documented() -> None:
     names += [f"import {command.name}" for command in cli.importing.registered_commands]
     for name in names:
         assert f"recipes {name}" in text or f"recipes {name.replace('import ', 'import foodcom|')}" in text, name
+    for name in commands_of(mlops_cli.app):
+        assert f"mlops {name}" in text, name
     example = (REPOSITORY / ".env.example").read_text("utf-8")
     for field in Settings.model_fields:
         assert f"{field.upper()}=" in example
+
+
+def commands_of(app: typer.Typer) -> list[str]:
+    """The commands of *app* as they are typed, those of its groups among them."""
+    found = [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        found += [f"{group.name} {name}" for name in commands_of(group.typer_instance)]
+    return found
+
+
+def test_every_exit_code_of_mlops_is_documented() -> None:
+    text = (REPOSITORY / "docs" / "registry.md").read_text("utf-8")
+    for code, meaning in MEANINGS.items():
+        assert f"| {code} | {meaning} |" in text
+
+
+def test_every_endpoint_of_the_registry_is_documented(sqlite_database: Database) -> None:
+    text = (REPOSITORY / "docs" / "http.md").read_text("utf-8")
+    paths = ModelsApp(sqlite_database).get("/openapi.json")["paths"]
+    assert len(paths) >= 16
+    for path in paths:
+        assert f"`{path}" in text, path
+    for kind in models.STATUSES:
+        # Nothing over HTTP moves automatically, which alone a freeze forbids, or registers.
+        if kind not in {Frozen, VersionExists} and not kind.__subclasses__():
+            assert f"`{kind.__name__}`" in text
 
 
 def test_every_endpoint_is_documented(live_server: str) -> None:

@@ -147,6 +147,27 @@ def test_a_change_during_a_rewrite_is_written_at_the_end_too(tmp_path: Path) -> 
     assert _shown(view) == 9
 
 
+def test_a_change_just_before_closing_is_written(tmp_path: Path) -> None:
+    for n in range(200):
+        view = RegistryView(tmp_path / f"{n}.json", lambda: b"now")
+        view.changed()
+        view.close()
+        assert view.path.read_bytes() == b"now"
+
+
+def test_closing_ends_though_nothing_can_be_written(tmp_path: Path) -> None:
+    def render() -> bytes:
+        raise StoreUnavailable("gone")
+
+    view = RegistryView(tmp_path / "registry.json", render)
+    view.changed()
+    closing = threading.Thread(target=view.close, daemon=True)
+    closing.start()
+    closing.join(5)
+    assert not closing.is_alive()
+    assert not view.path.exists()
+
+
 def test_closing_twice_is_closing_once(view: RegistryView) -> None:
     view.changed()
     view.close()

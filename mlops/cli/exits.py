@@ -1,0 +1,51 @@
+"""How commands end: one table from errors to exit codes, for all of them."""
+
+from __future__ import annotations
+
+from mlops import errors
+
+DONE = 0
+WRONG = 1
+MISTYPED = 2
+UNKNOWN = 3
+REFUSED = 4
+CONFLICT = 5
+WAITS = 6
+
+MEANINGS = {
+    DONE: "done",
+    WRONG: "something is wrong; one line says what",
+    MISTYPED: "the command was typed wrong",
+    UNKNOWN: "there is no such model, version or key",
+    REFUSED: "a rule refuses it: an illegal move, a version that exists, a freeze, files, an export or a key that are "
+    "not accepted, an approval that is refused, nothing to roll back to",
+    CONFLICT: "somebody else was first; nothing was changed",
+    WAITS: "recorded; it waits for approval",
+}
+
+_CODES: dict[type[errors.MlopsError], int] = {
+    errors.InvalidMetadata: MISTYPED,
+    errors.UnknownModel: UNKNOWN,
+    errors.UnknownVersion: UNKNOWN,
+    errors.UnknownKey: UNKNOWN,
+    errors.InvalidExport: REFUSED,
+    errors.VersionExists: REFUSED,
+    errors.IllegalMove: REFUSED,
+    errors.NothingToRollBackTo: REFUSED,
+    errors.Frozen: REFUSED,
+    errors.ApprovalRefused: REFUSED,
+    errors.ArtefactError: REFUSED,
+    errors.InvalidKey: REFUSED,
+    errors.Conflict: CONFLICT,
+    errors.ApprovalRequired: WAITS,
+}
+
+
+def exit_code(error: BaseException) -> int:
+    """The code of *error*: that of the nearest of its classes in the table, 1 where none is."""
+    return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), WRONG)
+
+
+def epilogue() -> str:
+    """The codes and their meanings, for the help."""
+    return "\n\n".join(["Exit codes:", *(f"{code}  {meaning}" for code, meaning in MEANINGS.items())])

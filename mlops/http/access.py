@@ -1,0 +1,107 @@
+"""Who may call an endpoint: FastAPI dependencies that give the actor's name."""
+
+from __future__ import annotations
+
+from fastapi import Depends, HTTPException, Request
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from mlops.access import LOOPBACK, KeyRing, Scope
+from mlops.errors import NotAllowed, NotAuthenticated
+from mlops.http.loopback import why_not_local
+from mlops.http.problems import says_json
+
+# The actor of reading that needs no key.
+ANYBODY = "anybody"
+_MAKE_A_KEY = "mlops keys create NAME --scope"
+
+# For OpenAPI only: they find nothing wrong by themselves.
+_BEARER = Depends(HTTPBearer(auto_error=False, description="An API key, as `mlops keys create` shows it."))
+_HEADER = Depends(APIKeyHeader(name="X-API-Key", auto_error=False, description="The same, without `Bearer`."))
+
+
+class Access:
+    """What a request must bring along, as dependencies: ``actor: str = Depends(access.operates)``."""
+
+    def __init__(self, key_ring: KeyRing, *, require_key_to_read: bool = False) -> None:
+        """Access by the keys of *key_ring*.
+
+        Args:
+            require_key_to_read: reading needs a key of scope ``read``, too; by default it is open.
+        """
+        self._key_ring = key_ring
+        self._require_key_to_read = require_key_to_read
+
+    def reads(self, request: Request) -> str:
+        """The actor of a request that reads.
+
+        Raises:
+            NotAuthenticated: a key was sent that does not count, or none was and one is needed.
+            NotAllowed: no key exists, one is needed, and the request does not come from this machine.
+        """
+        if self._require_key_to_read or _sent_key(request) is not None:
+            return self._actor(request, "read")
+        return ANYBODY
+
+    def operates(self, request: Request, _bearer: object = _BEARER, _header: object = _HEADER) -> str:
+        """The actor of a request that changes something.
+
+        Raises:
+            NotAuthenticated: a key was sent that does not count, or none was and one is needed.
+            NotAllowed: the key's scope does not reach so far; or no key exists, and the request does not come from this
+                machine.
+            HTTPException: 415, the body is not said to be JSON.
+        """
+        return self._changes(request, "operate")
+
+    def administers(self, request: Request, _bearer: object = _BEARER, _header: object = _HEADER) -> str:
+        """The actor of a request that changes who may do what. Raises what :meth:`operates` does."""
+        return self._changes(request, "admin")
+
+    def _changes(self, request: Request, scope: Scope) -> str:
+        actor = self._actor(request, scope)
+        # A browser asks before it sends JSON to another site, and sends text without asking.
+        if not says_json(request):
+            raise HTTPException(415, "Send the body as JSON, with the header content-type: application/json.")
+        return actor
+
+    def _actor(self, request: Request, scope: Scope) -> str:
+        token = _sent_key(request)
+        if token is None:
+            return self._without_key(request, scope)
+        holder = self._key_ring.holder(token)
+        if not holder.reaches(scope):
+            raise NotAllowed(f"the key {holder.name!r} has the scope {holder.scope}, and this needs {scope}")
+        return holder.name
+
+    def _without_key(self, request: Request, scope: Scope) -> str:
+        if self._key_ring.any_exists():
+            raise NotAuthenticated(
+                f"this needs an API key of scope {scope}, as Authorization: Bearer … or X-API-Key: …; "
+                f"make one with: {_MAKE_A_KEY} {scope}"
+            )
+        reason = why_not_local(request)
+        if reason is not None:
+            raise NotAllowed(
+                f"without an API key this is possible from this machine only, and {reason}; "
+                f"make a key with: {_MAKE_A_KEY} {scope}"
+            )
+        return LOOPBACK
+
+
+def start_line(key_ring: KeyRing) -> str | None:
+    """The line for the log at start where no key exists: what that means, and what to do. None where one does."""
+    if key_ring.any_exists():
+        return None
+    return (
+        "no API key exists: changes over HTTP are accepted from this machine only; before a proxy on this machine "
+        f"forwards requests, make one with: {_MAKE_A_KEY} operate"
+    )
+
+
+def _sent_key(request: Request) -> str | None:
+    key = request.headers.get("x-api-key")
+    if key is not None:
+        return key.strip()
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    # Another kind belongs to somebody else, such as a proxy that asks for a password.
+    return token.strip() if kind.lower() == "bearer" else None
