@@ -67,9 +67,6 @@ class RegistryView:
             self._thread.join()
             self._thread = None
             atexit.unregister(self.close)
-            # Something may have changed while the thread wrote for the last time.
-            if self._is_due.is_set():
-                self._write_reported()
 
     def _is_at_work(self) -> bool:
         # A process that was forked has the object, but not the thread.
@@ -81,6 +78,8 @@ class RegistryView:
         while self._is_due.is_set() or not self._is_closing.is_set():
             self._is_due.wait()
             self._is_closing.wait(min(_LONGEST_WAIT_SECONDS, max(_GATHER_SECONDS, 4 * self._lasted)))
+            if not self._is_due.is_set():
+                continue  # somebody had it written now
             if not self._write_reported():
                 if self._is_closing.is_set():
                     return

@@ -28,9 +28,8 @@ def registry(tmp_path: Path) -> Iterator[ModelRegistry]:
     ):  # fmt: skip
         metadata = ModelMetadata("ranker", version, status=status)
         made.register(metadata, artefact=None if files is None else {"weights.json": files})
-    made.refresh_view()
+    made.close()  # its thread must not write over what a test spoils
     yield made
-    made.close()
     database.close()
 
 
