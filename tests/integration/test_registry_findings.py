@@ -123,8 +123,10 @@ def test_a_view_that_is_not_what_the_database_has_is_found(registry: ModelRegist
 
 
 def test_a_view_that_follows_within_the_time_allowed_is_well(registry: ModelRegistry) -> None:
-    registry.archive("ranker", "1.2.0", because="old")
-    assert findings(registry, view_patience_seconds=5) == []
+    following = ModelRegistry(registry.database, artefacts=registry.artefacts, view_path=registry.view_path)
+    following.archive("ranker", "1.2.0", because="old")
+    assert findings(following, view_patience_seconds=5) == []
+    following.close()
 
 
 def test_a_status_that_no_move_leads_to_is_found(registry: ModelRegistry) -> None:
