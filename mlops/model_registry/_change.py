@@ -32,7 +32,11 @@ _LOCK = (
 )
 _SET_STATUS = (
     sa.update(versions)
-    .where(versions.c.model_id == sa.bindparam("of_model"), versions.c.version == sa.bindparam("of_version"))
+    .where(
+        versions.c.model_id == sa.bindparam("of_model"),
+        versions.c.version == sa.bindparam("of_version"),
+        versions.c.status == sa.bindparam("from"),
+    )
     .values(status=sa.bindparam("to"), generation=sa.bindparam("now_at"), deployed_at=sa.bindparam("deployed"))
     .returning(*_rows.VERSION_COLUMNS)
 )
@@ -85,17 +89,26 @@ class Change:
     def promote(self, one: ModelVersion, champion: ModelVersion | None, *, kind: str) -> ModelVersion:
         """Put *one* into production in the place of *champion*, and read back what is in production now.
 
+        Both as they were seen when this was decided, at the latest in this transaction.
+
         Raises:
             IllegalMove: no way leads there.
+            Conflict: *champion* is not in production now, or *one* is not where it was seen.
         """
         way = steps(one.name, one.status, "production", is_rollback=kind == "rolled_back")
-        if champion is not None:
+        if champion is None:
+            expect_champion(_rows.champion(self.connection, self.model_id), None, self.model_id)
+        else:
             # First, or for a moment there would be two, which the database refuses.
             self.move(champion, ("archived",), kind="moved")
         return self.move(one, way, kind=kind)
 
     def move(self, one: ModelVersion, way: tuple[Status, ...], *, kind: str) -> ModelVersion:
-        """Take *one* along *way*, remember each step, and read back where it stands."""
+        """Take *one* along *way*, remember each step, and read back where it stands.
+
+        Raises:
+            Conflict: it does not stand now where it was seen.
+        """
         if not way:
             return one
         origins = (one.status, *way)
@@ -106,11 +119,14 @@ class Change:
             {
                 "of_model": self.model_id,
                 "of_version": one.version,
+                "from": one.status,
                 "to": way[-1],
                 "now_at": self.generation,
                 "deployed": self.at if way[-1] == "production" else one.deployed_at,
             },
-        ).one()
+        ).first()
+        if row is None:
+            raise Conflict(f"{one.name} is not in {one.status} any more: somebody else was first; look again")
         return ModelVersion(*row)
 
     def remember_registration(self, version: str, *, kind: str = "registered") -> None:

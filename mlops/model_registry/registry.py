@@ -159,9 +159,7 @@ class ModelRegistry(RegistryReader):
         if self.approval.needs(model_id):
             raise self._requested(one, champion, by)
         with changing(self.database, model_id, by, now=self._clock()) as change:
-            one, serving = change.version_and_champion(version)
-            expect_champion(serving, None if champion is None else champion.version, model_id)
-            promoted = change.promote(one, serving, kind="moved")
+            promoted = change.promote(one, champion, kind="moved")
         self._changed()
         return promoted
 
@@ -195,9 +193,7 @@ class ModelRegistry(RegistryReader):
         by = By(self._who(actor), because, automatic)
         champion, target = self._where_back_to(model_id, to, expected)
         with changing(self.database, model_id, by, now=self._clock()) as change:
-            back, serving = change.version_and_champion(target.version)
-            expect_champion(serving, None if champion is None else champion.version, model_id)
-            restored = change.promote(back, serving, kind="rolled_back")
+            restored = change.promote(target, champion, kind="rolled_back")
         self._changed()
         return restored
 

@@ -442,7 +442,7 @@ def test_a_version_that_is_archived_while_its_promotion_is_on_its_way_stays_arch
     _register(registry, "1.0.0")
     other = make_registry()
     _meanwhile(registry, lambda: other.archive("ranker", "1.0.0", because="no"), monkeypatch)
-    with pytest.raises(IllegalMove):
+    with pytest.raises(Conflict, match=r"ranker_1\.0\.0 is not in training any more"):
         registry.promote("ranker", "1.0.0", because="yes")
     assert _path(registry, "1.0.0") == ["registered training", "moved archived"]
 
