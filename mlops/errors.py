@@ -22,6 +22,9 @@ MlopsError
 │   ├── ArtefactDamaged         they are not what was written
 │   ├── ArtefactForeign         they are whole, and not ours
 │   └── ArtefactRefused         their format could run code, or is unknown
+├── MirrorError             the mirror of the registry in MLflow
+│   ├── MirrorBusy              another process is mirroring
+│   └── MirrorDiffers           MLflow has something else under a version's name
 └── AccessError             API keys
     ├── InvalidKey              a key cannot be made as asked
     ├── UnknownKey              no key has this name
@@ -130,6 +133,18 @@ class ArtefactForeign(ArtefactError):
 
 class ArtefactRefused(ArtefactError, ValueError):
     """The format of a file could run code when it is loaded, or is unknown."""
+
+
+class MirrorError(MlopsError):
+    """Something about the mirror of the registry in MLflow."""
+
+
+class MirrorBusy(MirrorError):
+    """Another process is mirroring, so this one must not."""
+
+
+class MirrorDiffers(MirrorError):
+    """MLflow has something else under the name of a version, which was not written by this registry."""
 
 
 class AccessError(MlopsError):

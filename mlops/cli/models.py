@@ -20,6 +20,7 @@ from mlops.cli._registry import (
     opened,
 )
 from mlops.cli.exits import WRONG, epilogue
+from mlops.cli.mirror import mirror
 from mlops.cli.output import ago, moment, number, print_json, print_line, print_table
 
 if TYPE_CHECKING:
@@ -362,3 +363,4 @@ def _counted(n: int, what: str) -> str:
 
 # Last, so that the help names what only looks first.
 changes.add_to(app)
+app.command()(mirror)

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
 from mlops.clock import Clock, utc_now
+from mlops.errors import StoreError
 from mlops.schema import leases
 from mlops.store.database import Database, insert_new
+
+_log = logging.getLogger("mlops.store")
 
 _KEPT = (leases.c.holder, leases.c.token, leases.c.expires_at)
 
@@ -86,6 +93,23 @@ class Leases:
             return None
         return Lease(name, row.holder, row.token, row.expires_at, (row.expires_at - now).total_seconds())
 
+    @contextmanager
+    def holding(self, name: str, holder: str, seconds: float) -> Iterator[HeldLease | None]:
+        """Take the lease *name* and renew it until the end of the block; None where somebody has it.
+
+        Args:
+            seconds: how long it stays taken after this process dies.
+        """
+        lease = self.take(name, holder, seconds)
+        if lease is None:
+            yield None
+            return
+        held = HeldLease(self, lease, clock=self._clock)
+        try:
+            yield held
+        finally:
+            held.end()
+
     def _expire_at(self, lease: Lease, until: datetime, *, only_before: datetime) -> bool:
         statement = (
             sa.update(leases)
@@ -110,3 +134,39 @@ def _take_over(connection: sa.Connection, name: str, holder: str, *, now: dateti
 def _make(connection: sa.Connection, name: str, holder: str, *, until: datetime) -> bool:
     row = {"name": name, "holder": holder, "token": 1, "expires_at": until}
     return insert_new(connection, leases, row, key=["name"])
+
+
+class HeldLease:
+    """A lease that a thread renews for as long as the work lasts."""
+
+    def __init__(self, leases: Leases, lease: Lease, *, clock: Clock) -> None:
+        self.lease = lease
+        self._leases = leases
+        self._clock = clock
+        self._until = lease.expires_at
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._keep, name=f"lease-{lease.name}", daemon=True)
+        self._thread.start()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody else may have it by now. To be asked before each step that two must not take at once."""
+        return self._clock() >= self._until
+
+    def end(self) -> None:
+        """Stop renewing it, and give it back."""
+        self._ended.set()
+        self._thread.join()
+        self._leases.release(self.lease)
+
+    def _keep(self) -> None:
+        while not self._ended.wait(self.lease.seconds / 3):
+            renewed_at = self._clock()
+            try:
+                if not self._leases.renew(self.lease):
+                    return
+            except StoreError as error:
+                # It may well answer before the lease expires.
+                _log.warning("the lease %s cannot be renewed now: %s", self.lease.name, error)
+            else:
+                self._until = renewed_at + timedelta(seconds=self.lease.seconds)
