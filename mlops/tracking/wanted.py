@@ -23,7 +23,8 @@ _LONGEST_VALUE = 5_000
 _LONGEST_NAME = 200
 _CUT = f" … (cut; whole in {VERSION_FILE})"
 _NOT_IN_A_NAME = re.compile(r"[^\w\-. /]")
-_THEIRS = ("mlflow.", "mlops.")
+# Tags that mean something to MLflow or to us; the last, so that no two names become one.
+_RESERVED = ("mlflow.", "mlops.", "tag.")
 _CONTENT = (
     "description", "lineage", "metrics", "model_type", "parameters", "parent_version", "tags", "artefact",
 )  # fmt: skip
@@ -81,7 +82,7 @@ def own_tags(one: ModelVersion) -> dict[str, str]:
     """The tags that the version was registered with. One that is only a name has the value ``true``."""
     tags = one["tags"]
     named = tags if isinstance(tags, Mapping) else dict.fromkeys(tags, True)
-    return _texts({_not_theirs(name): value for name, value in named.items()})
+    return _texts({_not_reserved(name): value for name, value in named.items()})
 
 
 def safe_names(names: Iterable[str]) -> dict[str, str]:
@@ -126,8 +127,8 @@ def _origin(one: ModelVersion) -> dict[str, str]:
     return {name: _cut(_text(value)) for name, value in facts.items() if value is not None}
 
 
-def _not_theirs(name: str) -> str:
-    return f"tag.{name}" if name.startswith(_THEIRS) else name
+def _not_reserved(name: str) -> str:
+    return f"tag.{name}" if name.startswith(_RESERVED) else name
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
