@@ -43,6 +43,13 @@ def leases(empty_database: Database, clock: SteppedClock) -> Leases:
     return Leases(empty_database, clock=clock)
 
 
+@pytest.fixture
+def leases_of_now(shared_database: Database) -> Leases:
+    with shared_database.writing() as connection:
+        connection.execute(schema.leases.delete())
+    return Leases(shared_database)
+
+
 def taken(leases: Leases, holder: str = "a", *, seconds: float = 10, name: str = "mirror") -> Lease:
     lease = leases.take(name, holder, seconds)
     assert lease is not None
@@ -226,3 +233,28 @@ def test_of_many_processes_one_is_inside_at_a_time(empty_database: Database, tmp
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     assert sorted(token for each in tokens for token in each) == list(range(1, 16))
     assert all(each == sorted(each) for each in tokens)
+
+
+def test_a_held_lease_is_renewed_until_its_end(leases_of_now: Leases) -> None:
+    with leases_of_now.holding("mirror", "a", 0.3) as held:
+        assert held is not None
+        time.sleep(0.7)
+        assert not held.is_lost
+        assert leases_of_now.take("mirror", "b", 1) is None
+        with leases_of_now.holding("mirror", "b", 1) as other:
+            assert other is None
+    assert leases_of_now.take("mirror", "b", 1) is not None
+
+
+def test_who_holds_a_lease_learns_that_it_is_lost(leases_of_now: Leases) -> None:
+    with leases_of_now.holding("mirror", "a", 0.3) as held:
+        assert held is not None
+        assert leases_of_now.release(held.lease)
+        time.sleep(0.5)
+        assert held.is_lost
+
+
+def test_a_lease_is_given_back_when_the_work_fails(leases_of_now: Leases) -> None:
+    with pytest.raises(ZeroDivisionError), leases_of_now.holding("mirror", "a", 30):
+        raise ZeroDivisionError
+    assert leases_of_now.held("mirror") is None
