@@ -144,7 +144,7 @@ def connect(uri: str, *, experiment: str, artifact_location: str | None) -> Remo
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
 
-    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    client: Any = MlflowClient(tracking_uri=uri, registry_uri=uri)
     found = client.get_experiment_by_name(experiment)
     if found is None:
         with _unless("RESOURCE_ALREADY_EXISTS"):
