@@ -18,6 +18,7 @@ from mlops.errors import ApprovalRequired, InvalidSettings, StoreUnavailable
 from mlops.live_model import LiveModel, Served
 from mlops.model_registry import open_registry
 from mlops.store import Database
+from mlops.tracking import MirrorRunner
 from recipes import schema
 from recipes.catalog import Catalogue, starter_recipes
 from recipes.config import Settings
@@ -108,6 +109,7 @@ class Service:
             on_swap=self._serve,
             actor=f"service on {socket.gethostname()}",
         )
+        self.mirror = MirrorRunner(settings, database=self.database)
         # One truth: what fails while it answers is as wrong as what failed at the start.
         self.problems = self.recommender.problems
         self._has_tables = False
@@ -126,6 +128,7 @@ class Service:
         """Prepare, and begin the background work."""
         self.prepare()
         self.live.start()
+        self.mirror.start()
         self.answers.start()
         if self.translation is not None:
             self.translation.start()
@@ -140,6 +143,7 @@ class Service:
             # It may be waiting for an endpoint that does not answer; it goes with the process.
             self._watcher.join(timeout=RETIREMENT_SECONDS)
         self.live.stop()
+        self.mirror.stop()
         if self.translation is not None:
             self.translation.stop()
         self.answers.stop()

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from fastapi import APIRouter, Response
 
+from mlops.errors import StoreUnavailable
 from recipes.api.responses import json_response
 from recipes.api.workers import Workers
 from recipes.ranker import MODEL_ID
@@ -51,9 +52,19 @@ def _health(service: Service) -> dict[str, Any]:
         "pid": os.getpid(),
         "model": {"id": MODEL_ID, "version": service.recommender.ranker.version},
         "index": None if index is None else {"name": index.name, "recipes": len(index)},
+        "mlflow": _mirror(service),
         "answers": {
             "waiting": service.answers.n_waiting,
             "written": service.answers.n_written,
             "dropped": service.answers.n_dropped,
         },
     }
+
+
+def _mirror(service: Service) -> dict[str, Any] | None:
+    """How much waits for MLflow. What failed is for operators, who ask `mlops models mirror`: it may name hosts."""
+    try:
+        status = service.mirror.status()
+    except StoreUnavailable:
+        return None
+    return {"on": status.is_on, "waiting": status.n_waiting, "failing": status.n_failing}
