@@ -52,6 +52,7 @@ bench: setup-dev
 	$(BIN)/python benchmarks/indexing.py
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/registry.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
