@@ -1,0 +1,1 @@
+"""Evaluation that can carry a decision: metrics with their conventions, comparisons, gates, reports."""
