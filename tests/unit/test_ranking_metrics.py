@@ -429,7 +429,7 @@ def _frame(**columns: Any) -> pd.DataFrame:
         ({"a": {"x": 1.0}}, {"a": {"x": math.nan}}, "NaN"),
         (7, {"a": {"x": 1}}, "got int"),
         (_frame(query_id=["a"], item_id=["x"]), {"a": {"x": 1}}, "no column score"),
-        (_frame(query_id=["a"] * 2, item_id=["x"] * 2, score=[1.0, 2.0]), {"a": {"x": 1}}, "item 'x' of query 'a' twice"),
+        (_frame(query_id=["a"] * 2, item_id=["x"] * 2, score=[1.0, 2.0]), {"a": {"x": 1}}, "'x' of query 'a' twice"),
         (_frame(query_id=["a", None], item_id=["x", "y"], score=[1.0, 2.0]), {"a": {"x": 1}}, "missing values"),
         (_frame(query_id=[0.5], item_id=["x"], score=[1.0]), {"a": {"x": 1}}, "whole numbers or text"),
     ],
