@@ -118,6 +118,13 @@ def labels_of(source: Source, column: str, *, name: str) -> dict[Any, str]:
     return labels
 
 
+def rows_of(source: Source, name: str, value: str) -> pa.Table:
+    """All rows of *source*: query, item and value, by rising query and item."""
+    columns = _columns(source, name, value)
+    table = pa.table({"query_id": columns.query, "item_id": columns.item, value: columns.value})
+    return table.sort_by([("query_id", "ascending"), ("item_id", "ascending")])
+
+
 @dataclass(frozen=True)
 class _Columns:
     query: pa.Array
