@@ -13,8 +13,7 @@ import pyarrow.compute as pc
 from mlops.evaluation._arrays import AnyArray, Flags, Floats, Integers
 from mlops.evaluation.errors import BadInput, EmptyInput
 
-Source = Any
-"""``{query_id: {item_id: value}}``, an Arrow table, a pandas DataFrame, or whatever speaks Arrow's stream protocol."""
+Source = Any  # See evaluate_run.
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def join(run: Source, qrels: Source, *, keep_unanswered: bool) -> JudgedLists:
     """The lists of *run* with the gains of *qrels*.
 
     Args:
-        run: scores of items; see :data:`Source`.
+        run: scores of items, as :func:`~mlops.evaluation.ranking.evaluate_run` takes them.
         qrels: gains of items.
         keep_unanswered: whether queries that only *qrels* has stay, with an empty list.
     Raises:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mlops.evaluation._arrays import AnyArray, Flags, Floats, Integers, check_same_shape, numbers
-from mlops.evaluation._lists import Source, join
 from mlops.evaluation._order import ranking
 from mlops.evaluation.errors import BadInput, EmptyInput, LengthMismatch, NotFinite
 from mlops.evaluation.metrics import Metric, Ranked, depth_needed, metrics_of
@@ -23,6 +22,8 @@ from mlops.evaluation.results import MetricResult
 DEFAULT_METRICS = ("ndcg@10", "mrr", "map@10", "recall@10")
 NanScores = Literal["last", "error"]
 Missing = Literal["zero", "skip"]
+Source = Any
+"""``{query_id: {item_id: value}}``, an Arrow table, a pandas DataFrame, or whatever speaks Arrow's stream protocol."""
 
 # Numbers a chunk holds: with its temporary arrays it stays within a second-level cache.
 _CHUNK = 1 << 17
@@ -93,6 +94,11 @@ def evaluate_run(
     Raises:
         BadInput: a column is missing or has the wrong type, an item stands twice in a query, a gain is negative.
     """
+    # Not above: arrays need no pyarrow, which takes a tenth of a second to import.
+
+    # Not above: arrays need no pyarrow, which takes a tenth of a second to import.
+    from mlops.evaluation._lists import join
+
     chosen = metrics_of(metrics)
     if missing not in ("zero", "skip"):
         raise BadInput(f"missing must be 'zero' or 'skip', got {missing!r}")
