@@ -37,6 +37,7 @@ from mlops.evaluation.results import Evaluation, MetricResult, by_slice
 from mlops.evaluation.retrieval import retrieval_counts
 
 if TYPE_CHECKING:
+    from mlops.evaluation._lists import query_labels
     from mlops.evaluation.looks import HoldoutLooks, holdout_id_of
 
 __all__ = [
@@ -76,6 +77,7 @@ __all__ = [
     "keeps_golden",
     "list_quality",
     "output_valid",
+    "query_labels",
     "regression_metrics",
     "retrieval_counts",
     "run_gates",
@@ -86,9 +88,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Most who measure need no database, whose modules take longer to import than all the others here.
+    # Most who measure need no database and no tables, whose modules take longer to import than all the others here.
     if name in ("HoldoutLooks", "holdout_id_of"):
         from mlops.evaluation import looks
 
         return getattr(looks, name)
+    if name == "query_labels":
+        from mlops.evaluation._lists import query_labels
+
+        return query_labels
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -14,6 +14,7 @@ from mlops.evaluation._arrays import AnyArray, Flags, Floats, Integers
 from mlops.evaluation.errors import BadInput, EmptyInput
 
 Source = Any  # See evaluate_run.
+_NO_LABEL = "(none)"
 
 
 @dataclass(frozen=True)
@@ -100,18 +101,34 @@ def join(run: Source, qrels: Source, *, keep_unanswered: bool) -> JudgedLists:
     return lists if kept.all() else _only(lists, np.flatnonzero(kept))
 
 
-def labels_of(source: Source, column: str, *, name: str) -> dict[Any, str]:
-    """The label of each query in *column* of a table.
+def query_labels(run: Source, qrels: Source, column: str) -> dict[Any, str]:
+    """The label of each query of two tables, for :func:`~mlops.evaluation.results.by_slice`.
 
+    Args:
+        run: a table with ``query_id``.
+        qrels: a table with ``query_id``.
+        column: of *qrels*, or, where it has none of this name, of *run*. Queries without a value are ``(none)``.
     Raises:
-        BadInput: *source* has no such column, or gives a query two labels.
+        BadInput: neither has the column, or a query has two values in it.
     """
-    table = _table(source, name)
-    _need(table, ("query_id", column), name)
+    tables = {"qrels": _table(qrels, "qrels"), "run": _table(run, "run")}
+    for name, table in tables.items():
+        _need(table, ("query_id",), name)
+    owner = next((name for name, table in tables.items() if column in table.column_names), None)
+    if owner is None:
+        raise BadInput(f"neither qrels nor run has a column {column}")
+    labels = _labels_of(tables[owner], column, name=owner)
+    for name, table in tables.items():
+        for query in pc.unique(_plain(table["query_id"], f"{name}.query_id")).to_pylist():
+            labels.setdefault(query, _NO_LABEL)
+    return labels
+
+
+def _labels_of(table: pa.Table, column: str, *, name: str) -> dict[Any, str]:
     pairs = pa.table({"query": _plain(table["query_id"], "query_id"), "label": pc.cast(table[column], pa.string())})
     labels: dict[Any, str] = {}
     for row in pairs.group_by(["query", "label"]).aggregate([]).to_pylist():
-        query, label = row["query"], row["label"] or "(none)"
+        query, label = row["query"], row["label"] or _NO_LABEL
         if labels.setdefault(query, label) != label:
             raise BadInput(f"{name}: query {query!r} has two values of {column}: {labels[query]!r} and {label!r}")
     return labels

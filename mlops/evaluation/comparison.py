@@ -42,7 +42,8 @@ class Comparison:
         p_value: of Fisher's randomisation test, two-sided: how often random signs of the differences give a mean that
             is as far from zero.
         p_adjusted: the same after Holm's correction for several challengers; equal to ``p_value`` for one.
-        smallest_detectable: the effect that this many units would show as different with probability ``power``.
+        smallest_detectable: the effect that this many units would show as different with probability ``power``;
+            None for a single unit.
         n_units: queries or users that both were measured on.
         n_better: of these, where the challenger is strictly better; ``n_worse``: strictly worse.
         n_looks: how many decisions looked at this holdout, this one included; None where nobody counted.
@@ -59,7 +60,7 @@ class Comparison:
     high: float
     p_value: float
     p_adjusted: float
-    smallest_detectable: float
+    smallest_detectable: float | None
     n_units: int
     n_better: int
     n_worse: int
@@ -291,9 +292,9 @@ def _interval(differences: Floats, rules: _Rules, rng: np.random.Generator) -> t
     return float(low), float(high)
 
 
-def _detectable(differences: Floats, rules: _Rules) -> float:
+def _detectable(differences: Floats, rules: _Rules) -> float | None:
     if len(differences) < 2:
-        return math.inf
+        return None
     return smallest_detectable_effect(differences, alpha=rules.alpha, power=rules.power)
 
 

@@ -250,7 +250,7 @@ def test_with_too_few_units_nobody_can_tell() -> None:
     assert few.verdict == "cannot tell"
     assert few.sentence == "Cannot tell: 19 units are too few to tell; 20 are needed."
     assert compare(np.zeros(19), np.ones(19), min_units=10).verdict == "better"
-    assert compare([0.0], [1.0]).smallest_detectable == math.inf
+    assert compare([0.0], [1.0]).smallest_detectable is None
 
 
 def test_the_correction_can_take_a_better_away() -> None:
@@ -309,7 +309,8 @@ def test_options_change_the_figures() -> None:
     values = _shifted(0.01)
     narrow, wide = (compare(np.zeros(200), values, alpha=alpha) for alpha in (0.2, 0.01))
     assert wide.low < narrow.low < narrow.high < wide.high
-    assert compare(np.zeros(200), values, power=0.9).smallest_detectable > narrow.smallest_detectable
+    detectable: list[Any] = [compare(np.zeros(200), values, power=one).smallest_detectable for one in (0.8, 0.9)]
+    assert detectable[1] / detectable[0] == pytest.approx((1.959964 + 1.281552) / (1.959964 + 0.841621), rel=1e-5)
 
 
 def test_a_comparison_can_be_written_as_json() -> None:

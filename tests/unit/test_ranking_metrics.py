@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import ndcg_score
 
-from mlops.evaluation._lists import labels_of
+from mlops.evaluation._lists import query_labels
 from mlops.evaluation._order import ranking
 from mlops.evaluation.errors import BadInput, EmptyInput, LengthMismatch, NotFinite, NothingRelevant, UnknownMetric
 from mlops.evaluation.metrics import metric
@@ -190,17 +190,29 @@ def test_a_query_without_a_label_is_an_error(labels: dict[int, str]) -> None:
         by_slice(result, labels)
 
 
-def test_labels_of_queries_come_from_a_column() -> None:
-    table = pa.table({"query_id": ["a", "b", "a"], "idioma": ["es", None, "es"]})
-    assert labels_of(table, "idioma", name="qrels") == {"a": "es", "b": "(none)"}
+def test_labels_of_queries_come_from_a_column_of_either_table() -> None:
+    run = pa.table({"query_id": ["a", "c"], "device": ["phone", "desk"]})
+    qrels = pa.table({"query_id": ["a", "b", "a"], "idioma": ["es", None, "es"]})
+    assert query_labels(run, qrels, "idioma") == {"a": "es", "b": "(none)", "c": "(none)"}
+    assert query_labels(run, qrels, "device") == {"a": "phone", "c": "desk", "b": "(none)"}
+
+
+def test_labels_of_numbered_queries_fit_the_results() -> None:
+    run = pd.DataFrame({"query_id": [1, 2], "item_id": [1, 1], "score": [1.0, 1.0]})
+    qrels = pd.DataFrame({"query_id": [1, 2], "item_id": [1, 2], "gain": [1, 1], "idioma": ["es", "en"]})
+    result = evaluate_run(run, qrels, metrics=["mrr"])["mrr"]
+    slices = by_slice(result, query_labels(run, qrels, "idioma"))
+    assert {label: part.mean for label, part in slices.items()} == {"es": 1.0, "en": 0.0}
 
 
 def test_two_labels_for_one_query_or_no_such_column_are_refused() -> None:
     table = pa.table({"query_id": ["a", "a"], "idioma": ["es", "en"]})
-    with pytest.raises(BadInput, match="query 'a' has two values of idioma"):
-        labels_of(table, "idioma", name="qrels")
-    with pytest.raises(BadInput, match="no column language"):
-        labels_of(table, "language", name="qrels")
+    with pytest.raises(BadInput, match="qrels: query 'a' has two values of idioma"):
+        query_labels(table, table, "idioma")
+    with pytest.raises(BadInput, match="neither qrels nor run has a column language"):
+        query_labels(table, table, "language")
+    with pytest.raises(BadInput, match="run has no column query_id"):
+        query_labels(pa.table({"query": ["a"]}), table, "idioma")
 
 
 # Twins and oracles
