@@ -6,9 +6,11 @@ go through the same arithmetic in chunks that fit the processor's cache, so that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,6 +20,8 @@ from mlops.evaluation._order import ranking
 from mlops.evaluation.errors import BadInput, EmptyInput, LengthMismatch, NotFinite
 from mlops.evaluation.metrics import Metric, Ranked, depth_needed, metrics_of
 from mlops.evaluation.results import MetricResult
+
+Chunk = TypeVar("Chunk")
 
 DEFAULT_METRICS = ("ndcg@10", "mrr", "map@10", "recall@10")
 NanScores = Literal["last", "error"]
@@ -39,6 +43,7 @@ def evaluate_arrays(
     mask: ArrayLike | None = None,
     query_ids: ArrayLike | None = None,
     nan_scores: NanScores = "last",
+    n_threads: int | None = None,
 ) -> dict[str, MetricResult]:
     """Metrics of ranking each row of candidates by its scores.
 
@@ -51,6 +56,7 @@ def evaluate_arrays(
         mask: the same shape, False where a row has no candidate. Default: every place holds one.
         query_ids: shape (n_queries,). Default: row numbers.
         nan_scores: ``last`` ranks them below every number, ``error`` refuses them.
+        n_threads: that share the work; the values do not depend on it. Default: one a processor, at most 4.
     Returns:
         A result for each name, in the order asked for.
     Raises:
@@ -62,11 +68,14 @@ def evaluate_arrays(
     places = None if mask is None else _flags(mask, given)
     ids = _query_ids(query_ids, len(given))
     tally = _Tally.empty(chosen, len(given))
-    for rows in _even_chunks(*given.shape):
+
+    def measure(rows: slice) -> None:
         part = None if places is None else places[rows]
         chunk_gains = _checked_gains(gains[rows], part)
         ideal = np.sort(chunk_gains, axis=1)[:, ::-1]
         tally.add(rows, chunk_gains, _checked_scores(given[rows], part, nan_scores), part, ideal)
+
+    _for_each(measure, _even_chunks(*given.shape), n_threads)
     return tally.results(ids)
 
 
@@ -77,6 +86,7 @@ def evaluate_run(
     metrics: Sequence[str] = DEFAULT_METRICS,
     missing: Missing = "zero",
     nan_scores: NanScores = "last",
+    n_threads: int | None = None,
 ) -> dict[str, MetricResult]:
     """Metrics of a run against what is relevant.
 
@@ -89,6 +99,7 @@ def evaluate_run(
         missing: queries of *qrels* that the run does not answer count as answered with nothing (``zero``), or are left
             out (``skip``).
         nan_scores: ``last`` ranks them below every number, ``error`` refuses them.
+        n_threads: that share the work; the values do not depend on it. Default: one a processor, at most 4.
     Returns:
         A result for each name, in the order asked for; queries in the order of their ids.
     Raises:
@@ -104,11 +115,14 @@ def evaluate_run(
         raise BadInput(f"missing must be 'zero' or 'skip', got {missing!r}")
     lists = join(run, qrels, keep_unanswered=missing == "zero")
     tally = _Tally.empty(chosen, lists.n_queries)
-    for rows in lists.chunks(_CHUNK):
+
+    def measure(rows: Integers) -> None:
         gains, scores, mask = lists.candidates(rows)
         ideal = lists.ideal(rows)
         _checked_gains(ideal, None)
         tally.add(rows, gains, _checked_scores(scores, mask, nan_scores), mask, ideal)
+
+    _for_each(measure, list(lists.chunks(_CHUNK)), n_threads)
     return tally.results(lists.query_ids)
 
 
@@ -147,9 +161,23 @@ class _Tally:
         }
 
 
-def _even_chunks(n_rows: int, n_columns: int) -> Iterator[slice]:
+def _even_chunks(n_rows: int, n_columns: int) -> list[slice]:
     size = max(1, _CHUNK // n_columns)
-    return (slice(start, start + size) for start in range(0, n_rows, size))
+    return [slice(start, start + size) for start in range(0, n_rows, size)]
+
+
+def _for_each(measure: Callable[[Chunk], None], chunks: Sequence[Chunk], n_threads: int | None) -> None:
+    """Measure every chunk. NumPy works without the interpreter's lock for most of it, and chunks share no place."""
+    if n_threads is not None and n_threads < 1:
+        raise BadInput(f"n_threads must be at least 1, got {n_threads}")
+    n_useful = min(n_threads or min(os.cpu_count() or 1, 4), len(chunks) // 4)
+    if n_useful < 2:
+        for chunk in chunks:
+            measure(chunk)
+        return
+    with ThreadPoolExecutor(n_useful) as pool:
+        for _ in pool.map(measure, chunks):
+            continue
 
 
 def _check_rows(relevance: AnyArray, scores: AnyArray) -> None:

@@ -324,6 +324,19 @@ def test_chunks_do_not_change_the_values(monkeypatch: pytest.MonkeyPatch) -> Non
             assert one[name].values == pytest.approx(other[name].values, **CLOSE)
 
 
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_threads_do_not_change_the_values_and_report_errors(n_threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlops.evaluation.ranking._CHUNK", 40)
+    rng = np.random.default_rng(3)
+    relevance, scores = rng.integers(0, 3, (200, 11)), rng.integers(0, 4, (200, 11))
+    one = evaluate_arrays(relevance, scores, metrics=ALL, n_threads=n_threads)
+    other = evaluate_arrays(relevance, scores, metrics=ALL, n_threads=2)
+    assert all(one[name].values.tolist() == other[name].values.tolist() for name in ALL)
+    relevance[150, 3] = -1
+    with pytest.raises(BadInput, match="gain -1"):
+        evaluate_arrays(relevance, scores, metrics=ALL, n_threads=n_threads)
+
+
 # Laws
 
 
@@ -415,6 +428,7 @@ def test_an_unknown_metric_is_refused_by_name(name: str, reason: str) -> None:
         ([[1]], [[1.0]], {"query_ids": ["a", "b"]}, LengthMismatch, "query_ids"),
         ([[1]], [[1.0]], {"metrics": []}, EmptyInput, "metrics is empty"),
         ([[1]], [[1.0]], {"nan_scores": "first"}, BadInput, "'first'"),
+        ([[1]], [[1.0]], {"n_threads": 0}, BadInput, "n_threads must be at least 1, got 0"),
     ],
 )
 def test_bad_arrays_are_refused_with_the_reason(
