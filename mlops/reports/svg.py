@@ -321,7 +321,7 @@ def _anchor(at: float, ends: tuple[float, float]) -> str:
 
 
 def _value_axis(y: _Scale, show: Show) -> str:
-    drawn = [(y(tick), tick) for tick in _ticks(y.low, y.high, 4)]
+    drawn = [(y(tick), tick) for tick in _ticks(y.low, y.high, 5)]
     lines = "".join(f"M64 {at}H{WIDTH - 8}" for at, _ in drawn)
     texts = "".join(
         f'<text x="58" y="{at}" dy=".35em" text-anchor="end">{escape(_tick(tick, show))}</text>' for at, tick in drawn

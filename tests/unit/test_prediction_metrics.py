@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
@@ -23,6 +23,9 @@ NUMBERS = st.floats(-1e6, 1e6)
 PAIRS = st.lists(st.tuples(NUMBERS, NUMBERS), min_size=2, max_size=30)
 CLASSES = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcde")), min_size=1, max_size=40)
 FLAGS = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), min_size=1, max_size=40)
+
+# scikit-learn checks its arguments for longer than it computes.
+FEWER = settings(max_examples=40)
 
 
 def _columns(pairs: list[tuple[Any, Any]]) -> tuple[list[Any], list[Any]]:
@@ -39,6 +42,7 @@ def test_errors_worked_by_hand() -> None:
     assert result.r2_score == pytest.approx(1 - 5 / 14)
 
 
+@FEWER
 @given(PAIRS)
 def test_scikit_learn_agrees_on_errors(pairs: list[tuple[float, float]]) -> None:
     truth, predicted = _columns(pairs)
@@ -100,6 +104,7 @@ def test_numbers_that_cannot_be_compared_are_refused(
 # Classification
 
 
+@FEWER
 @given(CLASSES, st.sampled_from(["macro", "weighted"]))
 def test_scikit_learn_agrees_on_classes(pairs: list[tuple[str, str]], average: Any) -> None:
     truth, predicted = _columns(pairs)
@@ -113,6 +118,7 @@ def test_scikit_learn_agrees_on_classes(pairs: list[tuple[str, str]], average: A
     assert result.confusion.tolist() == expected[:-1, :-1].tolist()
 
 
+@FEWER
 @given(FLAGS)
 def test_scikit_learn_agrees_on_two_classes(pairs: list[tuple[int, int]]) -> None:
     truth, predicted = _columns(pairs)
@@ -186,6 +192,7 @@ def test_the_threshold_itself_is_let_through() -> None:
     assert counts == BinaryCounts(tp=1, fp=1, tn=1, fn=1)
 
 
+@FEWER
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 1)), min_size=1, max_size=30), st.floats(0, 1))
 def test_scikit_learn_agrees_at_a_threshold(pairs: list[tuple[bool, float]], threshold: float) -> None:
     truth, scores = _columns(pairs)
