@@ -51,7 +51,8 @@ def evaluate_arrays(
 
     Args:
         relevance: shape (n_queries, n_candidates), 0 for not relevant, above 0 the gain; never negative.
-        scores: the same shape; the highest ranks first, equal ones in the order of the columns.
+        scores: the same shape; the highest ranks first, equal ones in the order of the columns. They are compared as
+            float64, in which whole numbers above 2**53 can become equal.
         metrics: names, see :func:`mlops.evaluation.metrics.metric`.
         mask: the same shape, False where a row has no candidate. Default: every place holds one.
         query_ids: shape (n_queries,). Default: row numbers.
