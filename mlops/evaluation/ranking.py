@@ -171,6 +171,8 @@ def _for_each(measure: Callable[[Chunk], None], chunks: Sequence[Chunk], n_threa
     """Measure every chunk. NumPy works without the interpreter's lock for most of it, and chunks share no place."""
     if n_threads is not None and n_threads < 1:
         raise BadInput(f"n_threads must be at least 1, got {n_threads}")
+    if len(chunks) > 1:
+        _let_freed_memory_be_reused()
     n_useful = min(n_threads or min(os.cpu_count() or 1, 4), len(chunks) // 4)
     if n_useful < 2:
         for chunk in chunks:
@@ -179,6 +181,13 @@ def _for_each(measure: Callable[[Chunk], None], chunks: Sequence[Chunk], n_threa
     with ThreadPoolExecutor(n_useful) as pool:
         for _ in pool.map(measure, chunks):
             continue
+
+
+def _let_freed_memory_be_reused() -> None:
+    # The C library gives freed blocks above a threshold back to the system, which hands out zeroed ones for the next
+    # array: more than half of the time of a first call. It raises the threshold to the largest block that was ever
+    # freed (mallopt(3), M_MMAP_THRESHOLD). This one is never touched, so it costs nothing.
+    np.empty(16 << 20, np.uint8)
 
 
 def _check_rows(relevance: AnyArray, scores: AnyArray) -> None:
