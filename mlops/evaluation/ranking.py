@@ -55,7 +55,7 @@ def evaluate_arrays(
             float64, in which whole numbers above 2**53 can become equal.
         metrics: names, see :func:`mlops.evaluation.metrics.metric`.
         mask: the same shape, False where a row has no candidate. Default: every place holds one.
-        query_ids: shape (n_queries,). Default: row numbers.
+        query_ids: shape (n_queries,), each once. Default: row numbers.
         nan_scores: ``last`` ranks them below every number, ``error`` refuses them.
         n_threads: that share the work; the values do not depend on it. Default: one a processor, at most 4.
     Returns:
@@ -212,6 +212,8 @@ def _query_ids(query_ids: ArrayLike | None, n_queries: int) -> AnyArray:
     ids = np.asarray(query_ids)
     if ids.shape != (n_queries,):
         raise LengthMismatch(f"query_ids has the shape {ids.shape}, for {n_queries} queries")
+    if len(set(ids.tolist())) < n_queries:
+        raise BadInput("query_ids names a query twice; each row is a query of its own")
     return ids
 
 
