@@ -53,7 +53,7 @@ def regression_metrics(y_true: ArrayLike, y_pred: ArrayLike) -> RegressionResult
         mse=mse,
         mae=float(np.abs(errors).mean()),
         rmse=math.sqrt(mse),
-        r2_score=_r2(float(squared.sum()), spread),
+        r2_score=_r2(errors, float(squared.sum()), spread),
         n=len(truth),
     )
 
@@ -66,7 +66,7 @@ def _squared_spread(truth: Floats) -> float:
     return float((centred * centred).sum())
 
 
-def _r2(squared_errors: float, squared_spread: float) -> float:
+def _r2(errors: Floats, squared_errors: float, squared_spread: float) -> float:
     if squared_spread == 0.0:
-        return 1.0 if squared_errors == 0.0 else 0.0
+        return 0.0 if errors.any() else 1.0
     return 1.0 - squared_errors / squared_spread
