@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from mlops.cli import keys, models
+from mlops.cli import evaluation, keys, models
 from mlops.cli.exits import epilogue, exit_code
 from mlops.cli.output import print_error
 from mlops.errors import MlopsError
@@ -19,12 +19,8 @@ from mlops.errors import MlopsError
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate models of any project.", epilog=epilogue())
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
-
-
-@app.callback()
-def _commands() -> None:
-    # With one group only, Typer would leave its name out of the commands.
-    pass
+app.command()(evaluation.evaluate)
+app.command()(evaluation.compare)
 
 
 def main() -> None:
