@@ -21,6 +21,7 @@ from mlops.errors import DriftError
 
 _DEFAULTS = DriftOptions()
 _SHOWN_VALUES = 5
+MOST_PERMUTATIONS = 10_000
 
 
 def check_drift(
@@ -92,7 +93,8 @@ class Checker:
             yield compare_categories(was.name, before, now, options=options)
         elif isinstance(before, VectorSummary) and isinstance(now, VectorSummary):
             # Fewer permutations could not reach alpha after the correction, whatever the drift.
-            n_permutations = max(options.n_permutations, math.ceil(2 * n_columns / options.alpha))
+            needed = math.ceil(min(2 * n_columns / options.alpha, MOST_PERMUTATIONS))
+            n_permutations = max(options.n_permutations, needed)
             yield compare_vectors(was.name, before, now, options=options, n_permutations=n_permutations)
             if before.lengths and now.lengths:
                 yield compare_numeric(f"{was.name} (words)", before.lengths, now.lengths, options=options)

@@ -101,6 +101,8 @@ def _of_numbers(name: str, numbers: np.ndarray[Any, Any]) -> Column:
     values = numbers.astype(np.float64, copy=False)
     if values.ndim == 2:
         return Column(name, "embedding", "vectors", values[np.isfinite(values).all(axis=1)], len(values))
+    if len(values) and np.isnan(values[0]) and np.isnan(values).all():
+        return Column(name, None, "no values", None, len(values))
     return Column(name, "numeric", "numbers", values, len(values))
 
 
@@ -121,7 +123,7 @@ def _of_arrow(name: str, values: Any, kind: Kind | None) -> Column:
     if types.is_integer(array.type) or types.is_floating(array.type) or types.is_decimal(array.type):
         if kind == "categorical":
             return Column(name, kind, "numbers", array, n)
-        return Column(name, "numeric", "numbers", array.cast(pa.float64(), safe=False).to_numpy(False), n)
+        return _of_numbers(name, array.cast(pa.float64(), safe=False).to_numpy(False))
     return _of_labels(name, array, kind)
 
 

@@ -85,6 +85,8 @@ def _judged(before: Column, now: Column | None, threshold: float) -> dict[str, A
         return _fields(None, threshold, drifted=False, sentence=f"{name} is not judged: it held {before.type_name}.")
     if before.kind == now.kind == "numeric":
         return _of_means(name, before.values, now.values, threshold)
+    if now.type_name == "no values":
+        return _fields(None, threshold, drifted=now.n_rows > 0, sentence=f"{name} has no values any more.")
     if before.type_name == now.type_name:
         return _of_mixes(name, before.values, now.values, threshold)
     sentence = f"{name} held {before.type_name} and now holds {now.type_name}."
@@ -92,10 +94,8 @@ def _judged(before: Column, now: Column | None, threshold: float) -> dict[str, A
 
 
 def _of_means(name: str, before: Any, now: Any, threshold: float) -> dict[str, Any]:
-    if not np.isfinite(before).any():
-        return _fields(None, threshold, drifted=False, sentence=f"{name} is not judged: it held no values.")
-    if not np.isfinite(now).any():
-        return _fields(None, threshold, drifted=True, sentence=f"{name} has no values any more.")
+    if not all(np.isfinite(side).any() for side in (before, now)):
+        return _fields(None, threshold, drifted=False, sentence=f"{name} is not judged: a side has no finite values.")
     change = relative_mean_change(before, now)
     means = [float(_finite(name, side).mean()) for side in (before, now)]
     sentence = f"The mean of {name} went from {means[0]:.4g} to {means[1]:.4g}"

@@ -22,8 +22,8 @@ class DriftOptions:
         minimum_n: fewer values than this on either side are "not enough data"; at least 2.
         correction: for the many tests of one check; "none" judges the raw p values.
         kinds: of the columns that should not be judged by their type, such as numbers that are codes.
-        n_permutations: at least this many for the tests that need them; a wide check takes more, since p can never be
-            below 1 / (permutations + 1).
+        n_permutations: at least this many for the tests that need them. A wide check takes more, up to 10,000, since p
+            can never be below 1 / (permutations + 1).
         max_rows: rows of each side that a test with permutations looks at, drawn at random.
         seed: of those draws.
     """

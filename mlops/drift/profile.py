@@ -7,7 +7,7 @@ It replaces the data in a drift check, and profiles of parts merge into that of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,9 @@ class ReferenceProfile:
         return ColumnSummary(column.name, column.kind, column.type_name, column.n_rows, summary)
 
     def _merged(self, first: ColumnSummary, second: ColumnSummary) -> ColumnSummary:
+        for side, other in ((first, second), (second, first)):
+            if side.type_name == "no values":
+                return _with_missing_rows(other, side.n_rows)
         if first.type_name != second.type_name:
             types = f"{first.type_name} and {second.type_name}"
             raise DriftError(f"column {first.name} holds {types}: such profiles cannot be merged")
@@ -166,6 +169,11 @@ class ReferenceProfile:
         elif isinstance(before, VectorSummary) and isinstance(now, VectorSummary):
             summary = sketch.merged_vectors(before, now, size=self.sketch_size)
         return ColumnSummary(first.name, first.kind, first.type_name, first.n_rows + second.n_rows, summary)
+
+
+def _with_missing_rows(column: ColumnSummary, n_rows: int) -> ColumnSummary:
+    summary = column.summary and replace(column.summary, n_missing=column.summary.n_missing + n_rows)
+    return replace(column, n_rows=column.n_rows + n_rows, summary=summary)
 
 
 def _column_to_dict(column: ColumnSummary) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ N_PROJECTIONS = 16
 # Profiles of different days must look along the same directions.
 _PROJECTION_SEED = 20_260
 _HASHED_DIMENSIONS = 256
+_BLOCK = 250
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,8 +123,9 @@ def domain_auc(
         AUC, 0.5 where they cannot be told apart; and p, never below 1 / (n_permutations + 1).
     """
     rows, labels = _pooled(reference, current)
-    labellings = _permuted(labels, n_permutations, rng)
-    areas = auc(_held_out_scores(rows, labellings.astype(np.float64), rng), labellings)
+    scorer = _held_out_scorer(rows, rng)
+    blocks = _labellings(labels, n_permutations, rng)
+    areas = np.concatenate([auc(scorer @ block.astype(np.float64), block) for block in blocks])
     return float(areas[0]), _rank_p(areas)
 
 
@@ -137,15 +139,8 @@ def maximum_mean_discrepancy(
     """
     rows, labels = _pooled(reference, current)
     kernel = _gaussian(rows)
-    labellings = _permuted(labels, n_permutations, rng).astype(np.float64)
-    n_current = len(current)
-    n = len(rows) - n_current
-    # The diagonal is left out: z'Kz counts each pair of one side twice.
-    within = np.einsum("ij,ij->j", labellings, kernel @ labellings)
-    total, touching = kernel.sum(), kernel.sum(axis=0) @ labellings
-    across = touching - within
-    others = total - 2 * touching + within
-    values = within / (n_current * (n_current - 1)) + others / (n * (n - 1)) - 2 * across / (n_current * n)
+    blocks = _labellings(labels, n_permutations, rng)
+    values = np.concatenate([_mmd2(kernel, block.astype(np.float64), len(current)) for block in blocks])
     return float(values[0]), _rank_p(values)
 
 
@@ -218,23 +213,43 @@ def _pooled(reference: FloatArray, current: FloatArray) -> tuple[FloatArray, NDA
     return rows, np.arange(len(rows)) >= len(reference)
 
 
-def _permuted(labels: NDArray[np.bool_], n: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """The labels as they are in the first column, shuffled in *n* more."""
-    return np.column_stack([labels, rng.permuted(np.tile(labels, (n, 1)), axis=1).T])
+def _labellings(labels: NDArray[np.bool_], n: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """The labels as they are in the first column, shuffled in *n* more, some hundred columns at a time."""
+    yield labels[:, None]
+    for start in range(0, n, _BLOCK):
+        yield rng.permuted(np.tile(labels, (min(_BLOCK, n - start), 1)), axis=1).T
 
 
-def _held_out_scores(rows: FloatArray, targets: FloatArray, rng: np.random.Generator) -> FloatArray:
-    """Scores of each row from a ridge that was fitted to the other folds, for each column of *targets*."""
-    similar = rows @ rows.T
-    scores = np.empty_like(targets)
-    ridge = np.trace(similar) / len(rows)
+def _held_out_scorer(rows: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """The matrix that makes of labels, as numbers, the score of each row by a ridge fitted to the other folds."""
+    scorer = np.zeros((len(rows), len(rows)))
+    ridge = float(np.square(rows).sum()) / len(rows) or 1.0
     for fold in np.array_split(rng.permutation(len(rows)), N_FOLDS):
         rest = np.setdiff1d(np.arange(len(rows)), fold)
-        fitted = similar[np.ix_(rest, rest)] + ridge * np.eye(len(rest))
-        centred = targets[rest] - targets[rest].mean(axis=0)
-        # Ranks are compared across folds: without its own mean each fold's scores start at the same level.
-        scores[fold] = similar[np.ix_(fold, rest)] @ np.linalg.solve(fitted, centred)
-    return scores
+        weights = _ridge_weights(rows[rest], rows[fold], ridge)
+        # Labels around their mean: ranks are compared across folds, so that all must start at the same level.
+        scorer[np.ix_(fold, rest)] = weights - weights.mean(axis=1, keepdims=True)
+    return scorer
+
+
+def _mmd2(kernel: FloatArray, labellings: FloatArray, n_current: int) -> FloatArray:
+    n = len(kernel) - n_current
+    # The kernel's diagonal is zero: z'Kz counts each pair of one side twice, and no row with itself.
+    within = np.einsum("ij,ij->j", labellings, kernel @ labellings)
+    touching = kernel.sum(axis=0) @ labellings
+    across, others = touching - within, kernel.sum() - 2 * touching + within
+    values: FloatArray = within / (n_current * (n_current - 1)) + others / (n * (n - 1)) - 2 * across / (n_current * n)
+    return values
+
+
+def _ridge_weights(fitted: FloatArray, scored: FloatArray, ridge: float) -> FloatArray:
+    """Shape (n_scored, n_fitted): what each label of a fitted row adds to each score."""
+    if fitted.shape[1] < len(fitted):
+        core = fitted.T @ fitted + ridge * np.eye(fitted.shape[1])
+        return scored @ np.linalg.solve(core, fitted.T)
+    # The same numbers by a system of the other size.
+    weights = np.linalg.solve(fitted @ fitted.T + ridge * np.eye(len(fitted)), fitted @ scored.T)
+    return weights.T.astype(np.float64, copy=False)
 
 
 def _gaussian(rows: FloatArray) -> FloatArray:
