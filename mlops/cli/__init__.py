@@ -1,0 +1,1 @@
+"""``mlops …``: the commands of whoever operates models."""
