@@ -1,1 +1,16 @@
 """``mlops …``: the commands of whoever operates models."""
+
+from __future__ import annotations
+
+import typer
+
+from mlops.cli.evaluation import compare, evaluate
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate models.")
+app.command()(evaluate)
+app.command()(compare)
+
+
+def main() -> None:
+    """Run a command."""
+    app()

@@ -1,0 +1,28 @@
+"""HTML reports: one self-contained page of sections, with charts as inline SVG."""
+
+from mlops.reports.errors import BadChart, ReportError
+from mlops.reports.figures import shown_number, shown_share, shown_time
+from mlops.reports.page import Badge, Chart, Legend, Prose, Section, Table, render_page, save_page
+from mlops.reports.svg import Interval, bar_chart, bar_pair, histogram_pair, interval_plot, line_chart
+
+__all__ = [
+    "BadChart",
+    "Badge",
+    "Chart",
+    "Interval",
+    "Legend",
+    "Prose",
+    "ReportError",
+    "Section",
+    "Table",
+    "bar_chart",
+    "bar_pair",
+    "histogram_pair",
+    "interval_plot",
+    "line_chart",
+    "render_page",
+    "save_page",
+    "shown_number",
+    "shown_share",
+    "shown_time",
+]

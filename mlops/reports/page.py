@@ -1,0 +1,146 @@
+"""One self-contained HTML page out of sections: no script, nothing fetched, light and dark, fit to print."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from markupsafe import Markup, escape
+
+from mlops.reports.figures import shown_number, shown_time
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+Tone = Literal["good", "bad", "note", "plain"]
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word that stands out, such as a verdict. The text says what the colour says."""
+
+    text: str
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Prose:
+    """Paragraphs of plain text, an empty line between two of them."""
+
+    text: str
+
+    @property
+    def paragraphs(self) -> list[str]:
+        """The text of each paragraph."""
+        return [paragraph.strip() for paragraph in self.text.split("\n\n") if paragraph.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A drawing of :mod:`mlops.reports.svg`, and a caption. May also be a cell of a table."""
+
+    drawing: Markup
+    caption: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Legend:
+    """What the two series of the charts below are called."""
+
+    reference: str = "reference"
+    current: str = "current"
+
+
+Cell = str | float | int | bool | datetime | Badge | Chart | None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows under column heads. Numbers are set flush right, None is a dash; the first column heads its row."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    caption: str = ""
+
+
+Block = Prose | Table | Chart | Legend | Badge
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A heading and what stands under it."""
+
+    heading: str
+    blocks: Sequence[Block] = field(default_factory=tuple)
+
+
+def render_page(
+    title: str,
+    sections: Sequence[Section],
+    *,
+    lead: str = "",
+    verdict: Badge | None = None,
+    made_at: datetime | None = None,
+    language: str = "en",
+) -> str:
+    """The page as one HTML document; every text in it is escaped.
+
+    Args:
+        title: heading of the page.
+        sections: from top to bottom.
+        lead: the page in one sentence.
+        verdict: shown beside the title.
+        made_at: aware; shown in UTC.
+        language: of the texts, as an HTML ``lang`` value.
+    """
+    return _template().render(
+        title=title, sections=sections, lead=lead, verdict=verdict, made_at=made_at, language=language
+    )
+
+
+def save_page(path: Path, document: str) -> None:
+    """Write *document* to *path*, whose folder is made where it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(document, "utf-8")
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("mlops.reports", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["cell"] = _cell
+    environment.filters["time"] = shown_time
+    environment.tests["number"] = _is_number
+    environment.globals["kind"] = lambda block: type(block).__name__
+    return environment.get_template("page.html")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> Markup:
+    if value is None:
+        return Markup('<span class="none">–</span>')
+    if isinstance(value, Badge):
+        return Markup('<b class="badge {}">{}</b>').format(value.tone, value.text)
+    if isinstance(value, Chart):
+        return value.drawing
+    if isinstance(value, bool):
+        return escape("yes" if value else "no")
+    if isinstance(value, datetime):
+        return escape(shown_time(value))
+    if _is_number(value):
+        return escape(shown_number(value))
+    return escape(str(value))

@@ -1,0 +1,32 @@
+"""The public face of ``mlops.evaluation``: its names exist, and importing it stays light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import mlops.evaluation
+
+
+def test_every_public_name_exists_and_is_listed_in_order() -> None:
+    names = mlops.evaluation.__all__
+    assert all(getattr(mlops.evaluation, name) is not None for name in names)
+    assert names == sorted(names)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = mlops.evaluation.nothing  # type: ignore[attr-defined]
+
+
+def test_importing_it_loads_nothing_heavy() -> None:
+    heavy = ["scipy", "sklearn", "pandas", "pyarrow", "sqlalchemy", "alembic", "jinja2", "fastapi", "recipes"]
+    code = f"import sys, mlops.evaluation; print([name for name in {heavy} if name in sys.modules])"
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=_root())
+    assert printed.stdout.strip() == "[]"
+
+
+def _root() -> str:
+    return mlops.evaluation.__path__[0].removesuffix("/mlops/evaluation")
