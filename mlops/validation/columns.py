@@ -182,8 +182,8 @@ def _numeric(test: Callable[[NDArray[np.float64], Any], Mask]) -> Callable[[Any,
             # The keyword says nothing about other types.
             return np.full(len(array), True)
         values = _floats(array)
-        # Beyond 2⁵³ neighbouring whole numbers are one float: such a row is looked at by itself.
-        exact: Mask = (np.abs(values) <= 2**53) & (abs(wanted) <= 2**53)
+        # From 2⁵³ on neighbouring whole numbers are one float: such a row is looked at by itself.
+        exact: Mask = (np.abs(values) < 2**53) & (abs(wanted) < 2**53)
         return test(values, wanted) & exact
 
     return check

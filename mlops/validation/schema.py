@@ -79,23 +79,26 @@ class Schema:
 
     def validator(self, part: str) -> Any:
         """A compiled validator of one row of *part*."""
-        return _validator_class()(
-            {"$ref": f"#/$defs/{part}", "$defs": self.document["$defs"]}, format_checker=_formats()
-        )
+        return self._compiled.evolve(schema=self.part(part))
 
     def accepts_null(self, definition: Any) -> bool:
         """Whether null is a value of *definition*."""
-        definition = self.resolved(definition)
         if isinstance(definition, bool):
             return definition
-        if "type" in definition and "null" not in _listed(definition["type"]):
-            return False
-        if None not in definition.get("enum", [None]) or definition.get("const") is not None:
-            return False
-        if not all(map(self.accepts_null, definition.get("allOf", []))):
-            return False
-        choices = definition.get("anyOf") or definition.get("oneOf")
-        return any(map(self.accepts_null, choices)) if choices else True
+        # By identity: a definition may be large, and a cell that is null comes often.
+        known = self._null_answers.get(id(definition))
+        if known is None or known[0] is not definition:
+            known = definition, self._compiled.evolve(schema=definition).is_valid(None)
+            self._null_answers[id(definition)] = known
+        return known[1]
+
+    @cached_property
+    def _null_answers(self) -> dict[int, tuple[Any, bool]]:
+        return {}
+
+    @cached_property
+    def _compiled(self) -> Any:
+        return _validator_class()(self.document, format_checker=_formats())
 
 
 def load_schema(path: Path | None = None) -> Schema:
@@ -176,10 +179,6 @@ def surplus(instance: Mapping[str, Any], definition: Mapping[str, Any]) -> Itera
 
 def _likeness(first: set[str], second: set[str]) -> float:
     return len(first & second) / max(1, len(first | second))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
 
 
 def _formats() -> Any:
