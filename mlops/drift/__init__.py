@@ -6,10 +6,10 @@ from mlops.drift.options import DriftOptions
 from mlops.drift.outputs import OutputWindow, check_output_drift
 from mlops.drift.profile import ReferenceProfile
 from mlops.drift.queries import QueryWindow, check_query_drift, query_window
-from mlops.drift.result import DriftReport, DriftResult, Finding
+from mlops.drift.result import Distribution, DriftReport, DriftResult, Finding
 
 __all__ = [
-    "Checker", "DriftOptions", "DriftReport", "DriftResult", "Finding", "OutputWindow", "QueryWindow",
+    "Checker", "Distribution", "DriftOptions", "DriftReport", "DriftResult", "Finding", "OutputWindow", "QueryWindow",
     "ReferenceProfile", "check_drift", "check_output_drift", "check_query_drift", "mean_changes", "query_window",
     "relative_mean_change",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,13 +13,15 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, xlogy
 
 from mlops.drift.options import DriftOptions
-from mlops.drift.result import DriftResult, without_enough_data
+from mlops.drift.result import Distribution, DriftResult, without_enough_data
 from mlops.drift.shares import LEAST_EXPECTED, share_p
 
 Counts = NDArray[np.float64]
 
 MEASURE = "Jensen–Shannon distance"
 N_BUCKETS = 128
+N_DRAWN = 8
+REST = "all others"
 _BLOCK = 50_000
 TEST = "chi-square, rare values pooled; Fisher's exact test for two"
 
@@ -148,8 +151,9 @@ def compare_categories(
     new_share = sum(current.counts[value] for value in new) / m
     details: dict[str, Any] = {"n_new_values": len(new), "new_share": new_share, "n_cells": len(cells[0])}
     return DriftResult(
-        column, "categorical", MEASURE, score, options.threshold, TEST, p, p, options.alpha, n, m, details
-    )
+        column, "categorical", MEASURE, score, options.threshold, TEST, p, p, options.alpha, n, m, details,
+        _drawn(reference, current),
+    )  # fmt: skip
 
 
 def new_values(reference: CategorySummary, current: CategorySummary) -> list[str]:
@@ -157,6 +161,17 @@ def new_values(reference: CategorySummary, current: CategorySummary) -> list[str
     if reference.n_other:
         return []
     return [value for value, count in current.counts.items() if count and value not in reference.counts]
+
+
+def _drawn(reference: CategorySummary, current: CategorySummary) -> Distribution:
+    """The values that are most frequent on either side, and the rest as one."""
+    both = Counter(dict(reference.counts)) + Counter(dict(current.counts))
+    values = [value for value, _ in both.most_common(N_DRAWN)]
+    sides = [[side.counts.get(value, 0) / side.n for value in values] for side in (reference, current)]
+    rest = [max(0.0, 1 - sum(shares)) for shares in sides]
+    if max(rest) > 1e-9:
+        values, sides = [*values, REST], [[*shares, left] for shares, left in zip(sides, rest, strict=True)]
+    return Distribution(tuple(values), tuple(sides[0]), tuple(sides[1]))
 
 
 def _p(reference: Counts, current: Counts) -> float:

@@ -11,13 +11,14 @@ from scipy.special import kolmogorov
 
 from mlops.drift.options import DriftOptions
 from mlops.drift.psi import expected_psi, psi
-from mlops.drift.result import DriftResult, without_enough_data
+from mlops.drift.result import Distribution, DriftResult, without_enough_data
 
 FloatArray = NDArray[np.float64]
 
 MEASURE = "largest of Wasserstein / sd and KS D"
 TEST = "Kolmogorov–Smirnov, asymptotic"
 N_BINS = 10
+N_DRAWN = 24
 # Squares of larger numbers, and sums of a million of them, would overflow.
 LARGEST = 1e140
 _BLOCK = 1 << 18
@@ -132,6 +133,7 @@ def compare_numeric(
     return DriftResult(
         column, "numeric", MEASURE, max(ks, normalised), options.threshold, TEST, p, p, options.alpha, n, m,
         {"ks": ks, "wasserstein": moved, "normalised_wasserstein": normalised} | _figures(reference, current),
+        _histogram(reference, current),
     )  # fmt: skip
 
 
@@ -143,6 +145,20 @@ def _distance(reference: NumericSummary, current: NumericSummary) -> float:
     n = max(len(summary.points) for summary in (reference, current) if summary.rank_error)
     between = np.abs(_quantiles(reference.points, n) - _quantiles(current.points, n)).mean()
     return max(float(between), abs(reference.mean - current.mean))
+
+
+def _histogram(reference: NumericSummary, current: NumericSummary) -> Distribution | None:
+    """Over the middle 98 % of both sides, so that one value far out does not press all others into one bin."""
+    ends = np.concatenate([_quantiles(side.points, 100)[[0, -1]] for side in (reference, current)])
+    edges = np.linspace(ends.min(), ends.max(), N_DRAWN + 1)
+    if not (np.diff(edges) > 0).all():
+        return None
+    shares = []
+    for side in (reference, current):
+        up_to = np.searchsorted(side.points, edges[1:-1], side="left")
+        counts = np.diff(up_to, prepend=0, append=len(side.points))
+        shares.append(tuple((counts / len(side.points)).tolist()))
+    return Distribution(tuple(edges.tolist()), shares[0], shares[1])
 
 
 def _quantiles(points: FloatArray, n: int) -> FloatArray:

@@ -20,6 +20,24 @@ _PROBLEMS: frozenset[FindingKind] = frozenset({"missing column", "type changed",
 
 
 @dataclass(frozen=True, slots=True)
+class Distribution:
+    """What is needed to draw both sides; no data, and as small for many rows as for few.
+
+    Attributes:
+        bins: n + 1 rising edges for numbers, whose first and last bin take what lies beyond; n labels for categories.
+        reference, current: share of each bin, 0 to 1.
+    """
+
+    bins: tuple[float, ...] | tuple[str, ...]
+    reference: tuple[float, ...]
+    current: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"bins": list(self.bins), "reference": list(self.reference), "current": list(self.current)}
+
+
+@dataclass(frozen=True, slots=True)
 class DriftResult:
     """One comparison: how much changed, and whether chance explains it.
 
@@ -35,6 +53,7 @@ class DriftResult:
         alpha: the most that *adjusted_p* may be for a drift.
         n_reference, n_current: values on either side, without missing ones.
         details: further figures, by name.
+        distribution: of a numeric or categorical column; None for others and where nothing was compared.
     """
 
     column: str
@@ -49,6 +68,7 @@ class DriftResult:
     n_reference: int
     n_current: int
     details: Mapping[str, float] = field(default_factory=dict)
+    distribution: Distribution | None = None
 
     @property
     def drifted(self) -> bool:
@@ -81,7 +101,9 @@ class DriftResult:
         """As plain data."""
         names = ("column", "kind", "verdict", "drifted", "measure", "score", "threshold", "test", "p", "adjusted_p")
         rest = ("alpha", "n_reference", "n_current", "sentence")
-        return {name: getattr(self, name) for name in (*names, *rest)} | {"details": dict(self.details)}
+        drawn = self.distribution.to_dict() if self.distribution else None
+        fields = {name: getattr(self, name) for name in (*names, *rest)}
+        return fields | {"details": dict(self.details), "distribution": drawn}
 
 
 @dataclass(frozen=True, slots=True)
