@@ -124,7 +124,8 @@ def _of_values(was: ColumnSummary, found: ColumnSummary, *, by_chance: float) ->
         if new:
             share = sum(found.summary.counts[value] for value in new) / found.summary.n
             shown = ", ".join(new[:_SHOWN_VALUES]) + (", …" if len(new) > _SHOWN_VALUES else "")
-            sentence = f"{was.name} has {len(new)} new values in {share:.2%} of the rows: {shown}."
+            values = "a new value" if len(new) == 1 else f"{len(new)} new values"
+            sentence = f"{was.name} has {values} in {share:.2%} of the rows: {shown}."
             yield Finding(was.name, "new values", sentence)
 
 

@@ -44,12 +44,7 @@ def column_names(data: Any) -> list[str]:
     Raises:
         DriftError: it is none of these, or a name occurs twice.
     """
-    names = getattr(data, "column_names", None)
-    if names is None:
-        names = data.keys() if isinstance(data, Mapping) else getattr(data, "columns", None)
-    if names is None:
-        raise DriftError(f"data must be a table, a frame or a mapping of columns, got {type(data).__name__}")
-    found = [str(name) for name in names]
+    found = [str(key) for key in _keys(data)]
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
         raise DriftError(f"each column needs a name of its own, got {twice[0]!r} twice")
@@ -58,7 +53,9 @@ def column_names(data: Any) -> list[str]:
 
 def read_column(data: Any, name: str, *, kind: Kind | None = None) -> Column:
     """The column *name* of *data*, read as *kind* where one is given and its values allow it."""
-    values = data[name] if name in data or not isinstance(data, Mapping) else _by_text(data, name)
+    values = data[next(key for key in _keys(data) if str(key) == name)]
+    if kind == "time":
+        return Column(name, "time", "times", None, len(values))
     numbers = _plain_numbers(values)
     if numbers is not None and kind != "categorical":
         return _of_numbers(name, numbers)
@@ -82,8 +79,14 @@ def count_rows(data: Any) -> int:
     return next(iter(lengths.values()), 0)
 
 
-def _by_text(data: Mapping[Any, Any], name: str) -> Any:
-    return next(values for key, values in data.items() if str(key) == name)
+def _keys(data: Any) -> list[Any]:
+    """Columns as *data* itself calls them: a frame may have numbers for names."""
+    names = getattr(data, "column_names", None)
+    if names is None:
+        names = data.keys() if isinstance(data, Mapping) else getattr(data, "columns", None)
+    if names is None:
+        raise DriftError(f"data must be a table, a frame or a mapping of columns, got {type(data).__name__}")
+    return list(names)
 
 
 def _plain_numbers(values: Any) -> np.ndarray[Any, Any] | None:

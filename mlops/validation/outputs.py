@@ -51,7 +51,8 @@ def _issues(values: Any, shape: Sequence[int | None] | None, value_range: tuple[
         outside = finite[(finite < value_range[0]) | (finite > value_range[1])]
         if len(outside):
             extremes = f"{outside.min():g} to {outside.max():g}"
-            yield f"{len(outside)} predictions lie outside {value_range[0]:g} to {value_range[1]:g}: {extremes}."
+            some = f"{len(outside)} of {values.size} predictions"
+            yield f"{some} outside {value_range[0]:g} to {value_range[1]:g}: {extremes}."
 
 
 def _fits(shape: Sequence[int], wanted: Sequence[int | None]) -> bool:

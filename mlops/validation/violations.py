@@ -65,12 +65,13 @@ class ValidationReport:
     @property
     def sentence(self) -> str:
         """The summary in one sentence."""
+        whole = f"{counted(self.n_rows, 'row')} of {self.part}"
         if self.valid:
-            return f"{self.n_rows:,} rows of {self.part}, nothing wrong."
+            return f"{whole}, nothing wrong."
         rows = len({one.row for one in self.violations if one.row is not None})
         at_least = "" if self.is_complete else "at least "
-        n = len(self.violations)
-        return f"{self.n_rows:,} rows of {self.part}: {at_least}{n:,} violations in {rows:,} rows."
+        n = counted(len(self.violations), "violation")
+        return f"{whole}: {at_least}{n} in {counted(rows, 'row')}."
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, ready for JSON."""
@@ -80,6 +81,11 @@ class ValidationReport:
             "summary": [{"column": column, "rule": rule, "n": n} for (column, rule), n in self.counts.items()],
             "violations": [one.to_dict() for one in self.violations], "unchecked": list(self.unchecked),
         }  # fmt: skip
+
+
+def counted(n: int, noun: str) -> str:
+    """*n* and the noun, in the plural where it is not one."""
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def shown(value: Any) -> Any:

@@ -158,14 +158,14 @@ def lines(path, *rows):
 def test_good_data_ends_with_0(tmp_path):
     done = run("validate", lines(tmp_path / "a.jsonl", {"query": "sopa"}))
     assert done.exit_code == 0
-    assert "1 rows of requests, nothing wrong." in done.stdout
+    assert "1 row of requests, nothing wrong." in done.stdout
 
 
 def test_violations_are_listed_with_row_column_rule_and_value(tmp_path):
     done = run("validate", lines(tmp_path / "a.jsonl", {"query": "sopa"}, {"query": "sopa", "n": 99}))
     assert done.exit_code == 1
     assert re.search(r"1\s+n\s+maximum\s+99\s+must be at most 20", done.stdout)
-    assert "2 rows of requests: 1 violations in 1 rows." in done.stdout
+    assert "2 rows of requests: 1 violation in 1 row." in done.stdout
 
 
 def test_many_violations_are_cut_in_the_table_and_not_in_json(tmp_path):

@@ -180,8 +180,19 @@ def test_new_values_are_named():
     now = columns(2)
     now["cuisine"] = np.where(np.arange(N) < 4, "jp", now["cuisine"])
     report = check(columns(1), now)
-    assert [finding.sentence for finding in report.findings] == ["cuisine has 1 new values in 1.00% of the rows: jp."]
+    assert [finding.sentence for finding in report.findings] == ["cuisine has a new value in 1.00% of the rows: jp."]
     assert not report.drifted
+
+
+def test_frames_may_have_numbers_for_names():
+    rng = np.random.default_rng(1)
+    before, now = pd.DataFrame(rng.normal(size=(100, 2))), pd.DataFrame(rng.normal([0, 2], 1, (100, 2)))
+    assert check(before, now).columns_with_drift == ["1"]
+
+
+def test_numbers_that_are_times_can_be_left_out():
+    before, now = {"at": np.arange(100.0)}, {"at": np.arange(500.0, 600.0)}
+    assert findings_of(before, now, kinds={"at": "time"}) == {("at", "not judged")}
 
 
 def test_times_are_not_judged():

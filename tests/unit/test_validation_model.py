@@ -60,7 +60,7 @@ def test_the_other_method_knows_chance():
         ([0.1, 0.9], {"expected_shape": (3,)}, ["The shape must be (3), got (2,)."]),
         ([0.1, 0.9], {"expected_shape": (None, 1)}, ["The shape must be (any, 1), got (2,)."]),
         ([0.0, 1.0], {"value_range": (0, 1)}, []),
-        ([-0.5, 0.5, 1.5], {"value_range": (0, 1)}, ["2 predictions lie outside 0 to 1: -0.5 to 1.5."]),
+        ([-0.5, 0.5, 1.5], {"value_range": (0, 1)}, ["2 of 3 predictions outside 0 to 1: -0.5 to 1.5."]),
         ([np.nan, 1.0, np.inf], {}, ["1 of 3 predictions are NaN.", "1 of 3 predictions are infinite."]),
         ([], {}, ["There are no predictions."]),
         (["a"], {}, ["The predictions must be numbers, got text."]),
