@@ -245,7 +245,7 @@ def _encoded(
     kind = kinds.pop() if kinds else pa.int64()
     encoded = pa.concat_arrays([part.cast(kind) for part in parts]).dictionary_encode()
     order = pc.array_sort_indices(encoded.dictionary)
-    rank = np.empty(len(order), np.int64)
+    rank = np.empty(len(order), np.int32)  # Arrow's dictionaries count in int32, too.
     rank[order.to_numpy()] = np.arange(len(order))
     numbers = rank[encoded.indices.to_numpy()]
     split = np.split(numbers, np.cumsum([len(part) for part in parts])[:-1])
@@ -262,7 +262,9 @@ def _sorted_by_key(
 ) -> tuple[Integers, Floats]:
     """One number for each pair of query and item, rising, and the values in that order."""
     queries, items = names
-    keys = query * max(len(items), 1) + item
+    keys = query.astype(np.int64)
+    keys *= max(len(items), 1)
+    keys += item
     if not (keys[1:] > keys[:-1]).all():
         order = np.argsort(keys, kind="stable")
         keys, values = keys[order], values[order]

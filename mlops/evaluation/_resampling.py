@@ -9,7 +9,7 @@ import numpy as np
 
 from mlops.evaluation._arrays import Floats
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 18
 _ALL_SIGNS_UP_TO = 14
 # Resampling the means of this many random groups of equal size, instead of more units than that, keeps variance and
 # skewness of the mean, and bounds the time.

@@ -113,7 +113,7 @@ def _labels(values: ArrayLike, name: str) -> AnyArray:
     if not labels.size:
         raise EmptyInput(f"{name} is empty")
     if labels.dtype.kind == "O":
-        labels = _text_labels(labels, name)
+        labels = _typed_labels(labels, name)
     if labels.dtype.kind == "f" and np.isnan(labels).any():
         raise NotFinite(f"{name} holds NaN; a class must be known")
     if labels.dtype.kind not in "biufUT":
@@ -121,11 +121,13 @@ def _labels(values: ArrayLike, name: str) -> AnyArray:
     return labels.astype(np.int64) if labels.dtype.kind == "b" else labels
 
 
-def _text_labels(labels: AnyArray, name: str) -> AnyArray:
-    """Objects, as a pandas column of text holds them, as text."""
-    if not all(isinstance(label, str) for label in labels):
-        raise BadInput(f"{name} must hold labels of one type, and none that is missing")
-    return labels.astype(np.str_)
+def _typed_labels(labels: AnyArray, name: str) -> AnyArray:
+    """Objects, as a pandas column of text holds them, as what they are."""
+    kinds = {type(label) for label in labels}
+    if len(kinds) > 1 or not kinds <= {str, int, float, bool}:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds))
+        raise BadInput(f"{name} must hold labels of one type, and none that is missing; it has {names}")
+    return np.array(labels.tolist())
 
 
 def _confusion(truth: AnyArray, predicted: AnyArray) -> tuple[AnyArray, AnyArray]:

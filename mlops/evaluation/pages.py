@@ -11,6 +11,7 @@ from mlops.reports.page import Block, Cell, Tone
 if TYPE_CHECKING:
     from mlops.evaluation.results import MetricResult
 
+_SLICES_SHOWN = 50
 _TONES: dict[str, Tone] = {
     "better": "good",
     "not worse": "plain",
@@ -47,7 +48,10 @@ def slices_section(column: str, slices: Mapping[str, Mapping[str, MetricResult]]
         slices: ``{metric: {slice: result}}``.
     """
     blocks: list[Block] = []
-    for name, parts in slices.items():
+    for name, all_parts in slices.items():
+        parts = _largest(all_parts)
+        if len(parts) < len(all_parts):
+            blocks.append(Prose(f"{name}: the {len(parts)} of {len(all_parts)} slices with the most queries."))
         means = {label: result.to_dict()["mean"] for label, result in parts.items()}
         rows = [[label, means[label], part.n_queries, part.n_without_relevant] for label, part in parts.items()]
         blocks.append(Table([column, name, "queries", "without a relevant item"], rows))
@@ -56,6 +60,12 @@ def slices_section(column: str, slices: Mapping[str, Mapping[str, MetricResult]]
             drawing = bar_chart(list(known), list(known.values()), title=f"{name} by {column}")
             blocks.append(Chart(drawing, f"{name} by {column}"))
     return Section(f"By {column}", blocks)
+
+
+def _largest(parts: Mapping[str, MetricResult]) -> dict[str, MetricResult]:
+    """Of more than 50 slices, those with the most queries, in their order: nobody reads thousands."""
+    kept = set(sorted(parts, key=lambda label: -parts[label].n_queries)[:_SLICES_SHOWN])
+    return {label: part for label, part in parts.items() if label in kept}
 
 
 def comparisons_section(comparisons: Sequence[Mapping[str, Any]]) -> Section:

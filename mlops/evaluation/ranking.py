@@ -51,10 +51,11 @@ def evaluate_arrays(
 
     Args:
         relevance: shape (n_queries, n_candidates), 0 for not relevant, above 0 the gain; never negative.
-        scores: the same shape; the highest ranks first, equal ones in the order of the columns.
+        scores: the same shape; the highest ranks first, equal ones in the order of the columns. They are compared as
+            float64, in which whole numbers above 2**53 can become equal.
         metrics: names, see :func:`mlops.evaluation.metrics.metric`.
         mask: the same shape, False where a row has no candidate. Default: every place holds one.
-        query_ids: shape (n_queries,). Default: row numbers.
+        query_ids: shape (n_queries,), each once. Default: row numbers.
         nan_scores: ``last`` ranks them below every number, ``error`` refuses them.
         n_threads: that share the work; the values do not depend on it. Default: one a processor, at most 4.
     Returns:
@@ -170,6 +171,8 @@ def _for_each(measure: Callable[[Chunk], None], chunks: Sequence[Chunk], n_threa
     """Measure every chunk. NumPy works without the interpreter's lock for most of it, and chunks share no place."""
     if n_threads is not None and n_threads < 1:
         raise BadInput(f"n_threads must be at least 1, got {n_threads}")
+    if len(chunks) > 1:
+        _let_freed_memory_be_reused()
     n_useful = min(n_threads or min(os.cpu_count() or 1, 4), len(chunks) // 4)
     if n_useful < 2:
         for chunk in chunks:
@@ -178,6 +181,13 @@ def _for_each(measure: Callable[[Chunk], None], chunks: Sequence[Chunk], n_threa
     with ThreadPoolExecutor(n_useful) as pool:
         for _ in pool.map(measure, chunks):
             continue
+
+
+def _let_freed_memory_be_reused() -> None:
+    # The C library gives freed blocks above a threshold back to the system, which hands out zeroed ones for the next
+    # array: more than half of the time of a first call. It raises the threshold to the largest block that was ever
+    # freed (mallopt(3), M_MMAP_THRESHOLD). This one is never touched, so it costs nothing.
+    np.empty(16 << 20, np.uint8)
 
 
 def _check_rows(relevance: AnyArray, scores: AnyArray) -> None:
@@ -202,6 +212,8 @@ def _query_ids(query_ids: ArrayLike | None, n_queries: int) -> AnyArray:
     ids = np.asarray(query_ids)
     if ids.shape != (n_queries,):
         raise LengthMismatch(f"query_ids has the shape {ids.shape}, for {n_queries} queries")
+    if len(set(ids.tolist())) < n_queries:
+        raise BadInput("query_ids names a query twice; each row is a query of its own")
     return ids
 
 

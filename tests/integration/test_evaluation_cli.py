@@ -112,6 +112,17 @@ def test_evaluate_writes_a_page(run: Run, files: Path) -> None:
     assert len(text) < 30_000
 
 
+def test_a_page_of_many_slices_shows_the_largest(run: Run, files: Path) -> None:
+    frame = pd.read_parquet(files / "qrels.parquet")
+    frame["user"] = [f"u{max(at, 5)}" for at in range(N_QUERIES)]
+    frame.to_parquet(files / "qrels.parquet")
+    body = _evaluate(run, files, "--metrics", "mrr", "--by", "user", "--report", files / "p.html", "--json").json
+    assert len(body["by"]["user"]["mrr"]) == 55
+    page = (files / "p.html").read_text("utf-8")
+    assert "the 50 of 55 slices with the most queries" in page
+    assert 'scope="row">u5<' in page
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [

@@ -158,6 +158,13 @@ def test_a_column_of_text_from_pandas_is_taken() -> None:
         assert classification_metrics(frame["truth"].astype(kind), frame["predicted"].astype(kind)).accuracy == 0.5
 
 
+def test_whole_numbers_that_pandas_holds_as_objects_are_taken() -> None:
+    nullable = pd.Series([0, 1, 1], dtype="Int64")
+    assert classification_metrics(nullable, nullable.astype(object)).average == "binary"
+    with pytest.raises(BadInput, match="none that is missing; it has NoneType, int"):
+        classification_metrics(pd.Series([0, None, 1], dtype=object), [0, 1, 1])
+
+
 def test_only_negatives_have_defined_ratios() -> None:
     result = classification_metrics([0, 0], [0, 0])
     assert result.counts == BinaryCounts(tp=0, fp=0, tn=2, fn=0)

@@ -172,6 +172,15 @@ def test_results_come_in_the_order_asked_for_and_once() -> None:
     assert list(evaluate_arrays([[1]], [[1.0]], metrics=["mrr", "ndcg@2", "mrr"])) == ["mrr", "ndcg@2"]
 
 
+def test_one_metric_may_be_named_without_a_list() -> None:
+    assert list(evaluate_arrays([[1]], [[1.0]], metrics="mrr")) == ["mrr"]
+
+
+def test_results_carry_the_ids_of_their_queries() -> None:
+    result = evaluate_arrays([[1], [0], [1]], [[1.0]] * 3, metrics=["mrr"], query_ids=["x", "y", "z"])["mrr"]
+    assert result.query_ids.tolist() == ["x", "z"]
+
+
 # Slices
 
 
@@ -426,6 +435,7 @@ def test_an_unknown_metric_is_refused_by_name(name: str, reason: str) -> None:
         ([[1]], [[1.0]], {"mask": [[1]]}, BadInput, "True and False"),
         ([[1]], [[1.0]], {"mask": [[True, True]]}, LengthMismatch, "mask"),
         ([[1]], [[1.0]], {"query_ids": ["a", "b"]}, LengthMismatch, "query_ids"),
+        ([[1]] * 2, [[1.0]] * 2, {"query_ids": ["a", "a"]}, BadInput, "names a query twice"),
         ([[1]], [[1.0]], {"metrics": []}, EmptyInput, "metrics is empty"),
         ([[1]], [[1.0]], {"nan_scores": "first"}, BadInput, "'first'"),
         ([[1]], [[1.0]], {"n_threads": 0}, BadInput, "n_threads must be at least 1, got 0"),
