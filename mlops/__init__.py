@@ -13,20 +13,35 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mlops.config import Settings
+    from mlops.evaluation import EvaluationReport, ModelEvaluator
     from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
+    from mlops.validation import ModelValidator
 
     config: Settings
     model_registry: ModelRegistry
 
 # Where each name is defined.
 _HOMES = {
+    "EvaluationReport": "mlops.evaluation",
     "Lineage": "mlops.model_registry",
+    "ModelEvaluator": "mlops.evaluation",
     "ModelMetadata": "mlops.model_registry",
     "ModelRegistry": "mlops.model_registry",
+    "ModelValidator": "mlops.validation",
     "ModelVersion": "mlops.model_registry",
 }
 
-__all__ = ["Lineage", "ModelMetadata", "ModelRegistry", "ModelVersion", "config", "model_registry"]
+__all__ = [
+    "EvaluationReport",
+    "Lineage",
+    "ModelEvaluator",
+    "ModelMetadata",
+    "ModelRegistry",
+    "ModelValidator",
+    "ModelVersion",
+    "config",
+    "model_registry",
+]
 
 
 class _Package(ModuleType):

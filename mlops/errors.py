@@ -25,16 +25,30 @@ MlopsError
 ├── MirrorError             the mirror of the registry in MLflow
 │   ├── MirrorBusy              another process is mirroring
 │   └── MirrorDiffers           MLflow has something else under a version's name
-└── AccessError             API keys
-    ├── InvalidKey              a key cannot be made as asked
-    ├── UnknownKey              no key has this name
-    ├── NotAuthenticated        no key, or none that counts
-    └── NotAllowed              the key's scope does not reach so far
+├── AccessError             API keys
+│   ├── InvalidKey              a key cannot be made as asked
+│   ├── UnknownKey              no key has this name
+│   ├── NotAuthenticated        no key, or none that counts
+│   └── NotAllowed              the key's scope does not reach so far
+├── DriftError              two data sets cannot be compared
+│   └── BadProfile              what should be a reference profile is none
+├── EvaluationError         see mlops.evaluation.errors
+└── ValidationError         data that cannot be validated; data that is wrong is a report, not an error
+    ├── BadSchema               what should be a schema is none, or a rule in it is unknown
+    └── UnreadableData          the data cannot be read, or not without changing it
 """
 
 
 class MlopsError(Exception):
     """Any error that the toolkit raises on purpose."""
+
+
+class DriftError(MlopsError):
+    """Two data sets cannot be compared."""
+
+
+class BadProfile(DriftError, ValueError):
+    """What should be a reference profile is none; the message names the field."""
 
 
 class InvalidSettings(MlopsError, ValueError):
@@ -165,3 +179,15 @@ class NotAuthenticated(AccessError):
 
 class NotAllowed(AccessError):
     """The key's scope does not reach so far."""
+
+
+class ValidationError(MlopsError):
+    """Data that cannot be validated. Data that is wrong is a report, not an error."""
+
+
+class BadSchema(ValidationError, ValueError):
+    """What should be a schema is none, or a rule in it is unknown."""
+
+
+class UnreadableData(ValidationError):
+    """The data cannot be read, or not without changing it."""

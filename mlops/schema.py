@@ -168,3 +168,12 @@ mirrored_versions = sa.Table(
         ["model_id", "version"], ["model_versions.model_id", "model_versions.version"], name="mirror_of_a_version"
     ),
 )
+
+# Which decisions looked at which holdout: each wears it out a little.
+holdout_looks = sa.Table(
+    "holdout_looks",
+    metadata,
+    sa.Column("holdout_id", sa.String, primary_key=True),
+    sa.Column("decision_id", sa.String, primary_key=True),
+    sa.Column("looked_at", UtcDateTime, nullable=False),
+)

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from mlops.cli import evaluation, keys, models
+from mlops.cli import data, evaluation, keys, models
 from mlops.cli.exits import epilogue, exit_code
 from mlops.cli.output import print_error
 from mlops.errors import MlopsError
@@ -21,6 +21,9 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
+app.command()(data.drift)
+app.command()(data.profile)
+app.command()(data.validate)
 
 
 def main() -> None:

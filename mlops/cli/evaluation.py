@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlops.clock import utc_now
 from mlops.errors import MlopsError
 from mlops.evaluation.errors import BadInput
 
@@ -182,13 +182,14 @@ def _labels(paths: Sequence[Path]) -> list[str]:
 
 
 def _looks(qrels: pa.Table, decision: str) -> int:
+    from mlops import schema
     from mlops.config import Settings, load_settings
     from mlops.evaluation import HoldoutLooks, holdout_id_of
     from mlops.store import Database
 
-    database = Database(load_settings(Settings).state_url)
+    database = Database(load_settings(Settings).state_url, tables=(schema.MIGRATIONS,))
     try:
-        return HoldoutLooks(database).record(holdout_id_of(qrels), decision_id=decision, at=datetime.now(UTC))
+        return HoldoutLooks(database).record(holdout_id_of(qrels), decision_id=decision, at=utc_now())
     finally:
         database.close()
 
@@ -209,7 +210,7 @@ def _write_page(path: Path | None, title: str, sections: Sequence[Section], verd
         return
     from mlops.reports import render_page, save_page
 
-    save_page(path, render_page(title, sections, verdict=verdict, made_at=datetime.now(UTC)))
+    save_page(path, render_page(title, sections, verdict=verdict, made_at=utc_now()))
     _err.print(f"report: {escape(str(path))}")
 
 

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from mlops.evaluation.errors import BadInput
+from mlops.schema import holdout_looks
 from mlops.store import insert_new
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from mlops.store import Database
-
-metadata = sa.MetaData()
-
-holdout_looks = sa.Table(
-    "holdout_looks",
-    metadata,
-    sa.Column("holdout_id", sa.String, primary_key=True),
-    sa.Column("decision_id", sa.String, primary_key=True),
-    sa.Column("looked_at", sa.DateTime(timezone=True), nullable=False),
-)
 
 
 class HoldoutLooks:
@@ -50,7 +41,7 @@ class HoldoutLooks:
             raise BadInput(f"at must have a time zone, got {at.isoformat()}")
         if not holdout_id or not decision_id:
             raise BadInput(f"holdout_id and decision_id must not be empty, got {holdout_id!r} and {decision_id!r}")
-        row = {"holdout_id": holdout_id, "decision_id": decision_id, "looked_at": at.astimezone(UTC)}
+        row = {"holdout_id": holdout_id, "decision_id": decision_id, "looked_at": at}
         with self._database.writing() as connection:
             insert_new(connection, holdout_looks, row, key=["holdout_id", "decision_id"])
         # In a transaction of its own: of two decisions at once, the later one must count the other.

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import json
 import math
-import secrets
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mlops.clock import in_utc, utc_now
 from mlops.evaluation.comparison import Comparison
 from mlops.evaluation.errors import BadInput, BadReport
 from mlops.evaluation.gates import GateVerdict
 from mlops.evaluation.pages import comparisons_section, gates_section, values_section, verdict_badge
 from mlops.evaluation.results import MetricResult
+from mlops.files import write_whole
 from mlops.reports import Badge, Section, render_page
 
 SCHEMA_VERSION = 1
@@ -42,7 +43,7 @@ class EvaluationReport:
             raise BadInput(f"created_at must have a time zone, got {created_at.isoformat()}")
         self.model_id = model_id
         self.version = version
-        self.created_at = (created_at or datetime.now(UTC)).astimezone(UTC)
+        self.created_at = in_utc(created_at or utc_now())
         self.metrics: dict[str, dict[str, Any]] = {}
         self.validations: dict[str, dict[str, Any]] = {}
         self.comparisons: list[dict[str, Any]] = []
@@ -118,8 +119,8 @@ class EvaluationReport:
         if target.suffix != ".json":
             raise BadInput(f"path must end with .json or be a folder, got {target}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        _replace(target.with_suffix(".html"), self.to_html())
-        _replace(target, json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n")
+        write_whole(target.with_suffix(".html"), self.to_html().encode())
+        write_whole(target, (json.dumps(self.to_dict(), indent=2, ensure_ascii=False) + "\n").encode())
         return target
 
     @classmethod
@@ -193,13 +194,3 @@ def _plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     raise BadInput(f"{where} is a {type(value).__name__}, which JSON cannot hold")
-
-
-def _replace(path: Path, text: str) -> None:
-    # A reader finds the old file or the new one, never half of one.
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(text, "utf-8")
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)

@@ -16,8 +16,6 @@ from typer.testing import CliRunner
 
 from mlops.cli.evaluation import compare, evaluate, read_table
 from mlops.evaluation import BadInput
-from mlops.evaluation.looks import metadata
-from mlops.store import Database
 
 N_QUERIES = 60
 
@@ -216,10 +214,6 @@ def test_looks_at_the_holdout_are_counted_under_the_name_of_a_decision(
     run: Run, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{files}/state.db")
-    database = Database(f"sqlite:///{files}/state.db")
-    with database.writing() as connection:
-        metadata.create_all(connection)
-    database.close()
     looks = [
         _compare(run, files, "old", "new", "--json", "--decision", name).json["comparisons"][0]["n_looks"]
         for name in ("1.1.0", "1.2.0", "1.2.0")

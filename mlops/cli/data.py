@@ -1,0 +1,197 @@
+"""``mlops drift``, ``mlops profile`` and ``mlops validate``: a table in the terminal, JSON, one HTML page.
+
+Exit codes: 0 nothing was found; 1 drift, or violations; 2 it could not be judged, or the command was typed wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mlops.errors import MlopsError
+
+if TYPE_CHECKING:
+    from mlops.drift import DriftOptions, DriftReport, ReferenceProfile
+    from mlops.validation import ValidationReport
+
+FOUND = 1
+NOT_JUDGED = 2
+_SHOWN_VIOLATIONS = 20
+
+_out = Console(soft_wrap=True, emoji=False)
+_err = Console(stderr=True, soft_wrap=True, emoji=False)
+_COLOURS = {"drifted": "red", "stable": "green", "not enough data": "yellow"}
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option("--kind", help="COLUMN=KIND, such as code=categorical, for what its type does not tell."),
+]
+
+
+def drift(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Reference and current; with --profile the current one only.", show_default=False),
+    ],
+    profile: Annotated[
+        Path | None, typer.Option(help="Profile of the reference, made by `mlops profile`.", show_default=False)
+    ] = None,
+    threshold: Annotated[float, typer.Option(help="Least effect that counts.")] = 0.1,
+    alpha: Annotated[float, typer.Option(help="Share of checks without drift that may alarm.")] = 0.05,
+    minimum_n: Annotated[int, typer.Option(help="Fewer values are not judged.")] = 30,
+    kind: Kinds = None,
+    report: Annotated[Path | None, typer.Option(help="Also write an HTML page here.", show_default=False)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Did the data change? Exit code 0: no, 1: yes, 2: cannot be told. Files: .parquet, .csv, .jsonl."""
+    from mlops.drift import DriftOptions, check_drift
+
+    if len(files) != (2 if profile is None else 1):
+        raise typer.BadParameter("give the reference and the current file, or --profile and the current file")
+    kinds = _pairs(kind, "--kind")
+    with _judged():
+        options = DriftOptions(threshold=threshold, alpha=alpha, minimum_n=minimum_n, kinds=cast(Any, kinds))
+        reference = _profile(profile) if profile else _table(files[0])
+        found = check_drift(reference, _table(files[-1]), options=options)
+        if report is not None:
+            _write_page(found, report, f"Drift of {files[-1].name}")
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        _print_drift(found)
+    raise typer.Exit({"drift": FOUND, "no drift": 0}.get(found.verdict, NOT_JUDGED))
+
+
+def profile(
+    data: Annotated[Path, typer.Argument(help="The reference: .parquet, .csv, .jsonl.", show_default=False)],
+    target: Annotated[Path, typer.Argument(help="Where the profile goes, a .json file.", show_default=False)],
+    kind: Kinds = None,
+) -> None:
+    """Summarise a reference in a small file, so that `mlops drift --profile` needs no old data."""
+    from mlops.drift import DriftOptions, ReferenceProfile
+
+    kinds = _pairs(kind, "--kind")
+    with _judged():
+        options: DriftOptions = DriftOptions(kinds=cast(Any, kinds))
+        made = ReferenceProfile.of(_table(data), options=options)
+        made.save(target)
+    size = target.stat().st_size / 1_000
+    _out.print(f"{escape(str(target))}: {made.n_rows:,} rows, {len(made.columns)} columns, {size:,.1f} kB")
+
+
+def validate(
+    data: Annotated[Path, typer.Argument(help=".parquet, .arrow, .feather, .jsonl or .json.", show_default=False)],
+    schema: Annotated[Path | None, typer.Option(help="JSON Schema. Default: ours.", show_default=False)] = None,
+    part: Annotated[
+        str | None, typer.Option(help="Of the schema. Default: the one that fits the columns.", show_default=False)
+    ] = None,
+    table: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE, a table that references are looked up in.", show_default=False)
+    ] = None,
+    limit: Annotated[int, typer.Option(help="Stop after so many violations.", min=1)] = 10_000,
+    as_json: AsJson = False,
+) -> None:
+    """What is wrong with data? Exit code 0: nothing, 1: something, 2: it cannot be judged. Nothing is converted."""
+    from mlops.validation import load_schema, read_typed, validate_data
+
+    names = _pairs(table, "--table")
+    with _judged():
+        tables = {name: _table(Path(path)) for name, path in names.items()}
+        found = validate_data(
+            read_typed(data), schema=load_schema(schema), part=part, tables=tables, now=datetime.now(UTC),
+            max_violations=limit,
+        )  # fmt: skip
+    if as_json:
+        _print_json(found.to_dict())
+    else:
+        _print_violations(found)
+    raise typer.Exit(0 if found.valid else FOUND)
+
+
+@contextmanager
+def _judged() -> Iterator[None]:
+    """What was foreseen to go wrong is one line and the code for "could not be judged", not a stack trace."""
+    try:
+        yield
+    except (MlopsError, OSError, ValueError) as error:
+        _err.print(f"[red]error:[/red] {escape(' '.join(str(error).split()))}")
+        raise typer.Exit(NOT_JUDGED) from error
+
+
+def _table(path: Path) -> Any:
+    from mlops.cli.evaluation import read_table
+
+    return read_table(path)
+
+
+def _profile(path: Path) -> ReferenceProfile:
+    from mlops.drift import ReferenceProfile
+
+    return ReferenceProfile.load(path)
+
+
+def _pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+    pairs = [text.partition("=") for text in texts or ()]
+    for text, (name, _, value) in zip(texts or (), pairs, strict=True):
+        if not name or not value:
+            raise typer.BadParameter(f"{option} must be two names with = between, got {text!r}")
+    return {name: value for name, _, value in pairs}
+
+
+def _write_page(found: DriftReport, path: Path, title: str) -> None:
+    from mlops.drift.page import drift_page
+    from mlops.reports import save_page
+
+    save_page(path, drift_page(found, title=title, made_at=datetime.now(UTC)))
+    _err.print(f"report: {escape(str(path))}")
+
+
+def _print_drift(found: DriftReport) -> None:
+    table = Table("column", "verdict", "effect", "p", "adjusted p", "reference", "current", "compared as", box=None)
+    for result in found.results:
+        colour = _COLOURS[result.verdict]
+        figures = (_figure(value) for value in (result.score, result.p, result.adjusted_p))
+        counts = f"{result.n_reference:,}", f"{result.n_current:,}"
+        verdict = f"[{colour}]{result.verdict}[/{colour}]"
+        table.add_row(escape(result.column), verdict, *figures, *counts, result.kind)
+    _out.print(table)
+    for finding in found.findings:
+        _out.print(f"[{'red' if finding.is_problem else 'yellow'}]{escape(finding.sentence)}[/]")
+    _out.print(f"[bold]{escape(found.sentence)}[/bold]")
+
+
+def _print_violations(found: ValidationReport) -> None:
+    if found.violations:
+        table = Table("row", "column", "rule", "value", "what would be right", box=None)
+        for one in found.violations[:_SHOWN_VIOLATIONS]:
+            row = "all" if one.row is None else str(one.row)
+            table.add_row(row, *(escape(str(text)) for text in (one.column, one.rule, one.value, one.message)))
+        _out.print(table)
+        left = len(found.violations) - _SHOWN_VIOLATIONS
+        if left > 0:
+            _out.print(f"[dim]… and {left:,} more; --json prints all[/dim]")
+        summary = Table("column", "rule", "violations", box=None)
+        for (column, rule), n in found.counts.items():
+            summary.add_row(escape(column), escape(rule), f"{n:,}")
+        _out.print(summary)
+    for sentence in found.unchecked:
+        _out.print(f"[yellow]not checked: {escape(sentence)}[/yellow]")
+    _out.print(f"[bold]{escape(found.sentence)}[/bold]")
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, indent=2))

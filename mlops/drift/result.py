@@ -1,0 +1,195 @@
+"""What a drift check answers. Each result brings what is needed to believe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mlops.drift.options import DriftOptions
+
+SCHEMA_VERSION = 1
+
+Verdict = Literal["drifted", "stable", "not enough data"]
+ReportVerdict = Literal["drift", "no drift", "not enough data"]
+FindingKind = Literal[
+    "missing column", "new column", "type changed", "became constant", "no values", "new values", "not judged"
+]
+# The others are worth knowing, and no reason for an alarm.
+_PROBLEMS: frozenset[FindingKind] = frozenset({"missing column", "type changed", "became constant", "no values"})
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """What is needed to draw both sides; no data, and as small for many rows as for few.
+
+    Attributes:
+        bins: n + 1 rising edges for numbers, whose first and last bin take what lies beyond; n labels for categories.
+        reference, current: share of each bin, 0 to 1.
+    """
+
+    bins: tuple[float, ...] | tuple[str, ...]
+    reference: tuple[float, ...]
+    current: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"bins": list(self.bins), "reference": list(self.reference), "current": list(self.current)}
+
+
+@dataclass(frozen=True, slots=True)
+class DriftResult:
+    """One comparison: how much changed, and whether chance explains it.
+
+    Attributes:
+        column: its name, or that of a figure such as "empty results".
+        kind: what was compared: numeric, categorical, missing, text, embedding, share, coverage.
+        measure: what *score* is.
+        score: the effect, 0 where nothing changed; None where there is not enough data.
+        threshold: the least score that counts as drift.
+        test: what *p* comes from.
+        p: probability of data at least this different without any drift; None where there is not enough data.
+        adjusted_p: *p* after the correction over the family of this check; equal to it before.
+        alpha: the most that *adjusted_p* may be for a drift.
+        n_reference, n_current: values on either side, without missing ones.
+        details: further figures, by name.
+        distribution: of a numeric or categorical column; None for others and where nothing was compared.
+    """
+
+    column: str
+    kind: str
+    measure: str
+    score: float | None
+    threshold: float
+    test: str
+    p: float | None
+    adjusted_p: float | None
+    alpha: float
+    n_reference: int
+    n_current: int
+    details: Mapping[str, float] = field(default_factory=dict)
+    distribution: Distribution | None = None
+
+    @property
+    def drifted(self) -> bool:
+        """Whether the effect counts and chance does not explain it."""
+        if self.score is None or self.adjusted_p is None:
+            return False
+        return self.score >= self.threshold and self.adjusted_p <= self.alpha
+
+    @property
+    def verdict(self) -> Verdict:
+        """In words."""
+        if self.p is None:
+            return "not enough data"
+        return "drifted" if self.drifted else "stable"
+
+    @property
+    def sentence(self) -> str:
+        """The verdict and its reasons, for a person."""
+        rows = f"{self.n_current:,} values against {self.n_reference:,}"
+        if self.score is None or self.adjusted_p is None:
+            return f"{self.column} cannot be judged: not enough data, {rows}."
+        figures = f"{self.measure} {self.score:.3g}, adjusted p {self.adjusted_p:.2g}, {rows}"
+        if self.drifted:
+            return f"{self.column} drifted: {figures}."
+        if self.adjusted_p <= self.alpha:
+            return f"{self.column} changed by less than {self.threshold:g}, too little to matter: {figures}."
+        return f"{self.column} is stable: {figures}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        names = ("column", "kind", "verdict", "drifted", "measure", "score", "threshold", "test", "p", "adjusted_p")
+        rest = ("alpha", "n_reference", "n_current", "sentence")
+        drawn = self.distribution.to_dict() if self.distribution else None
+        fields = {name: getattr(self, name) for name in (*names, *rest)}
+        return fields | {"details": dict(self.details), "distribution": drawn}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about a column that no test is needed for."""
+
+    column: str
+    kind: FindingKind
+    sentence: str
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether a model that needs this column is in trouble."""
+        return self.kind in _PROBLEMS
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return {"column": self.column, "kind": self.kind, "is_problem": self.is_problem, "sentence": self.sentence}
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """One check: the results in the order of the columns, and the findings."""
+
+    results: Sequence[DriftResult]
+    findings: Sequence[Finding]
+    options: DriftOptions
+    n_reference: int
+    n_current: int
+
+    @property
+    def columns_with_drift(self) -> list[str]:
+        """Names of what drifted, and of columns with a problem; each once."""
+        drifted = [result.column for result in self.results if result.drifted]
+        return list(dict.fromkeys(drifted + [finding.column for finding in self.findings if finding.is_problem]))
+
+    @property
+    def drifted(self) -> bool:
+        """Whether there is anything to look after."""
+        return bool(self.columns_with_drift)
+
+    @property
+    def verdict(self) -> ReportVerdict:
+        """In words."""
+        if self.drifted:
+            return "drift"
+        judged = any(result.verdict != "not enough data" for result in self.results)
+        return "no drift" if judged else "not enough data"
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence."""
+        rows = f"{self.n_current:,} rows against {self.n_reference:,}"
+        if self.verdict == "not enough data":
+            return f"Nothing can be said: not enough data, {rows}."
+        n_judged = sum(result.p is not None for result in self.results)
+        shown = ", ".join(self.columns_with_drift[:5]) + (", …" if len(self.columns_with_drift) > 5 else "")
+        return f"Drift in {len(self.columns_with_drift) or 'none'} of {n_judged} comparisons ({rows})" + (
+            f": {shown}." if shown else "."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, ready for JSON."""
+        options = self.options
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "verdict": self.verdict,
+            "drift_detected": self.drifted,
+            "columns_with_drift": self.columns_with_drift,
+            "sentence": self.sentence,
+            "n_reference": self.n_reference,
+            "n_current": self.n_current,
+            "threshold": options.threshold,
+            "alpha": options.alpha,
+            "minimum_n": options.minimum_n,
+            "correction": options.correction,
+            "results": [result.to_dict() for result in self.results],
+            "findings": [finding.to_dict() for finding in self.findings],
+        }
+
+
+def without_enough_data(
+    column: str, kind: str, *, measure: str, test: str, options: DriftOptions, n_reference: int, n_current: int
+) -> DriftResult:
+    """The result of a comparison that was not made."""
+    return DriftResult(
+        column=column, kind=kind, measure=measure, score=None, threshold=options.threshold, test=test, p=None,
+        adjusted_p=None, alpha=options.alpha, n_reference=n_reference, n_current=n_current,
+    )  # fmt: skip

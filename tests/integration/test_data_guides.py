@@ -1,0 +1,78 @@
+"""The guides to drift and validation are executed: what their snippets print is what they say they print."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import shlex
+from contextlib import redirect_stdout
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from mlops.cli.data import drift, profile, validate
+from mlops.drift import DriftOptions
+from mlops.validation import load_schema
+from mlops.validation.rules import _RULES
+
+REPOSITORY = Path(__file__).parent.parent.parent
+GUIDES = {name: (REPOSITORY / "docs" / name).read_text("utf-8") for name in ("drift.md", "validation.md")}
+_FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def snippets(guide: str, language: str) -> list[str]:
+    return [text for kind, text in _FENCE.findall(GUIDES[guide]) if kind == language]
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_snippets_print_what_the_guide_says(guide: str) -> None:
+    names: dict[str, Any] = {}
+    for text in snippets(guide, "python"):
+        printed = io.StringIO()
+        with redirect_stdout(printed):
+            exec(compile(text, guide, "exec"), names)
+        promised = [line[2:] for line in text.splitlines() if line.startswith("# ")]
+        assert [line.rstrip() for line in printed.getvalue().splitlines()] == [line.rstrip() for line in promised]
+
+
+def test_the_commands_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    for name in ("reference", "current"):
+        pyarrow.parquet.write_table(pa.table({"x": rng.normal(size=200)}), f"{name}.parquet")
+    row = {"request_id": "r", "recipe_id": "x", "position": 1, "propensity": 1.0, "label": 1}
+    shown_at = pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC"))
+    table = pa.Table.from_pylist([row]).append_column("shown_at", shown_at)
+    pyarrow.parquet.write_table(table, "training.parquet")
+    Path("requests.jsonl").write_text(json.dumps({"query": "sopa"}))
+    Path("schema.json").write_text(json.dumps(load_schema().document))
+    app = typer.Typer()
+    for command in (drift, profile, validate):
+        app.command()(command)
+    lines = [line for guide in GUIDES for text in snippets(guide, "bash") for line in text.splitlines()]
+    assert len(lines) == 5
+    for line in lines:
+        program, *arguments = shlex.split(line)
+        assert program == "mlops"
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+
+
+def test_every_rule_and_part_is_documented() -> None:
+    for name in (*_RULES, *load_schema().parts):
+        assert f"`{name}`" in GUIDES["validation.md"], name
+
+
+def test_the_defaults_in_the_guide_are_those_of_the_code() -> None:
+    options = DriftOptions()
+    assert (options.threshold, options.alpha, options.minimum_n) == (0.1, 0.05, 30)
+    for words in ("*effect* reaches 0.1", "is at most 0.05", "Fewer than 30 values"):
+        assert words in GUIDES["drift.md"]
