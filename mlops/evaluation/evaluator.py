@@ -61,11 +61,13 @@ class ModelEvaluator:
         """What is found by taking every item whose score is *threshold* or more.
 
         Returns:
-            ``accuracy``, ``precision``, ``recall``, ``f1_score``, ``specificity``, and the counts ``tp fp tn fn``.
+            ``accuracy``, ``precision``, ``recall``, ``f1_score``, ``specificity``, and the counts
+            ``tp fp tn fn``, whole numbers.
         """
         counts = retrieval_counts(y_true, y_scores, threshold=threshold)
-        names = ("accuracy", "precision", "recall", "f1_score", "specificity", "tp", "fp", "tn", "fn")
-        return {name: float(getattr(counts, name)) for name in names}
+        shares = ("accuracy", "precision", "recall", "f1_score", "specificity")
+        found: dict[str, float] = {name: float(getattr(counts, name)) for name in shares}
+        return {**found, **{name: int(getattr(counts, name)) for name in ("tp", "fp", "tn", "fn")}}
 
     def calculate_ndcg(self, y_true: ArrayLike, y_scores: ArrayLike, k: int = 5) -> float:
         """Mean nDCG of the first *k* ranks, gain linear in the label.

@@ -262,9 +262,10 @@ def test_classification_and_retrieval_answer_by_the_contracts_names() -> None:
     retrieved = evaluator.calculate_retrieval_metrics([1, 0, 1, 0], [0.9, 0.8, 0.1, 0.2], threshold=0.5)
     assert retrieved == {
         "accuracy": 0.5, "precision": 0.5, "recall": 0.5, "f1_score": 0.5, "specificity": 0.5,
-        "tp": 1.0, "fp": 1.0, "tn": 1.0, "fn": 1.0,
+        "tp": 1, "fp": 1, "tn": 1, "fn": 1,
     }  # fmt: skip
-    assert all(type(value) is float for value in (*classified.values(), *retrieved.values()))
+    assert {type(value) for value in classified.values()} == {float}
+    assert [type(retrieved[name]) for name in ("recall", "tp", "fp", "tn", "fn")] == [float, int, int, int, int]
 
 
 def test_the_average_and_the_positive_class_reach_classification() -> None:
