@@ -122,7 +122,8 @@ class Service:
         self._attempt("database", self._prepare_database)
         self._attempt("encoder", self._load_encoder)
         self._attempt("index", self._prepare_index)
-        self._attempt("database", self._prepare_model)
+        if self._has_tables:
+            self._attempt("database", self._prepare_model)
 
     def start(self) -> None:
         """Prepare, and begin the background work."""
@@ -200,13 +201,16 @@ class Service:
         self._has_tables = True
         self.recommender.refresh()
 
+    def _recover_database(self) -> None:
+        self._prepare_database()
+        self._prepare_model()
+
     def _prepare_model(self) -> None:
-        if self._has_tables:
-            try:
-                register_initial_model(self.registry)
-            except ApprovalRequired as error:
-                _log.warning("%s", error)
-            self.live.refresh()
+        try:
+            register_initial_model(self.registry)
+        except ApprovalRequired as error:
+            _log.warning("%s", error)
+        self.live.refresh()
 
     def _serve(self, served: Served[HybridRanker]) -> None:
         self.recommender.ranker = served.model
@@ -256,8 +260,7 @@ class Service:
     def _look_around(self) -> None:
         """Serve a new index soon after it was built; try again what failed."""
         if not self._has_tables:
-            self._attempt("database", self._prepare_database)
-            self._attempt("database", self._prepare_model)
+            self._attempt("database", self._recover_database)
         if "encoder" in self.problems:
             self._attempt("encoder", lambda: self.encoder.encode(["prueba"]))
         index = self.recommender.index
