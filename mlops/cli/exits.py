@@ -48,4 +48,7 @@ def exit_code(error: BaseException) -> int:
 
 def epilogue() -> str:
     """The codes and their meanings, for the help."""
-    return "\n\n".join(["Exit codes:", *(f"{code}  {meaning}" for code, meaning in MEANINGS.items())])
+    lines = (f"{code}  {meaning}" for code, meaning in MEANINGS.items())
+    return "\n\n".join(
+        ["Exit codes:", *lines, "evaluate, compare, drift and validate judge: their help says how they end."]
+    )
