@@ -53,7 +53,7 @@ def evaluate(
     as_json: AsJson = False,
     report: Report = None,
 ) -> None:
-    """Measure a run against what is relevant. Files: .parquet, .csv, .jsonl."""
+    """Measure a run against what is relevant. Exit code 0: measured, 2: it cannot be. Files: .parquet, .csv, .jsonl."""
     from mlops.evaluation import by_slice, evaluate_run, query_labels
     from mlops.evaluation.pages import metrics_section, slices_section
 
