@@ -67,4 +67,4 @@ def _mirror(service: Service) -> dict[str, Any] | None:
         status = service.mirror.status()
     except StoreUnavailable:
         return None
-    return {"on": status.is_on, "waiting": status.n_waiting, "failing": status.n_failing}
+    return {"on": status.is_on, "waiting": status.n_waiting if status.is_on else 0, "failing": status.n_failing}
