@@ -26,7 +26,7 @@ LEAST_DEPTH = 20
 METRICS = ("ndcg@3", "mrr", "recall@10", "hit_rate@3")
 BUILT_IN_SLICES = ("idioma", "exclusion", "time_limit")
 
-OnQuery = Callable[[int], None]
+OnQuery = Callable[[], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def ask_all(
     *,
     depth: int,
     reader: AnswerReader,
-    on_query: OnQuery = lambda n_done: None,
+    on_query: OnQuery = lambda: None,
 ) -> list[Asked]:
     """Ask every query: once as a cook would, for three recipes, and once as deep as the metrics look.
 
@@ -99,9 +99,9 @@ def ask_all(
     # It also warms up: the first answer is not slower than the others.
     recommender.rehearse(ranker)
     found = []
-    for n_done, judged in enumerate(queries, start=1):
+    for judged in queries:
         found.append(_asked(recommender, ranker, judged, depth=depth, reader=reader))
-        on_query(n_done)
+        on_query()
     return found
 
 
@@ -145,7 +145,7 @@ def evaluate_queries(
     reader: AnswerReader,
     source: str,
     metrics: Sequence[str] = METRICS,
-    on_query: OnQuery = lambda n_done: None,
+    on_query: OnQuery = lambda: None,
 ) -> Evaluated:
     """Measure *ranker* on *query_set*.
 
@@ -176,9 +176,10 @@ def is_as_it_must_be(asked: Asked) -> bool:
 
 
 def _about(query_set: QuerySet, depth: int) -> str:
-    left_out = f", {query_set.n_left_out} left out since their recipes are not in the catalogue"
+    n_left_out = query_set.n_left_out
+    left_out = f", {n_left_out} left out since their recipes are not in the catalogue" if n_left_out else ""
     return (
-        f"{len(query_set.queries)} {query_set.name}{left_out if query_set.n_left_out else ''}: each answered as a cook's "
+        f"{len(query_set.queries)} {query_set.name}{left_out}: each answered as a cook's "
         f"would be, with {N_SHOWN} recipes for the figures and the latency, with {depth} for the metrics; what is not "
         f"listed as relevant counts as not relevant"
     )

@@ -7,9 +7,9 @@ cooks would have done with recipes that they never saw.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
-from typing import Any
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from typing import Any, Literal
 
 import numpy as np
 import sqlalchemy as sa
@@ -27,6 +27,7 @@ from recipes.ranker import MODEL_ID, SEMANTIC_WEIGHTS, HybridRanker
 METRICS = ("ndcg@3", "mrr")
 _PARTS = (*SEMANTIC_WEIGHTS, "popularity")
 _SEARCHED = ("full", "words_only")
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class FeedbackLog:
     """Answers that can be ordered anew, and how many with feedback cannot.
 
     Attributes:
-        n_single: one recipe only, or opened by a link: there is no order.
+        n_single: one recipe only, opened by a link, or popular ones without a search: the ranker made no order.
         n_without_features: what the ranker knew of a recipe was not written down in full.
         n_ordered_by_rules: scores do not explain the order; what the query asked for came first. A version's scores
             would not have changed that, and the rules are not written down for each recipe.
@@ -72,18 +73,24 @@ def read_feedback(database: Database) -> FeedbackLog:
     with database.reading() as connection:
         events = _events(connection)
         shown = [list(rows) for _, rows in groupby(connection.execute(_shown()), key=lambda row: str(row.request_id))]
-    log = FeedbackLog([])
-    kept = []
-    for rows in shown:
-        if len(rows) < 2 or rows[0].mode not in _SEARCHED or rows[0].model_id != MODEL_ID:
-            log = replace(log, n_single=log.n_single + 1)
-        elif not all(_has_features(row.features) for row in rows):
-            log = replace(log, n_without_features=log.n_without_features + 1)
-        elif any(after.score > before.score + 1e-6 for before, after in zip(rows, rows[1:], strict=False)):
-            log = replace(log, n_ordered_by_rules=log.n_ordered_by_rules + 1)
-        else:
-            kept.append(_logged(rows, events))
-    return replace(log, answers=kept)
+    fates = [_fate(rows) for rows in shown]
+    return FeedbackLog(
+        answers=[_logged(rows, events) for rows, fate in zip(shown, fates, strict=True) if fate == "kept"],
+        n_single=fates.count("single"),
+        n_without_features=fates.count("without features"),
+        n_ordered_by_rules=fates.count("ordered by rules"),
+    )
+
+
+def _fate(rows: Sequence[sa.Row[Any]]) -> Literal["kept", "single", "without features", "ordered by rules"]:
+    """What becomes of an answer, see :class:`FeedbackLog`."""
+    if len(rows) < 2 or rows[0].mode not in _SEARCHED or rows[0].model_id != MODEL_ID:
+        return "single"
+    if not all(_has_features(row.features) for row in rows):
+        return "without features"
+    if any(after.score > before.score + _ROUNDING for before, after in pairwise(rows)):
+        return "ordered by rules"
+    return "kept"
 
 
 def _shown() -> sa.Select[Any]:

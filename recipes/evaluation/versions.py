@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
@@ -23,7 +24,7 @@ from mlops.evaluation import (
 from mlops.model_registry import ModelRegistry
 from recipes.errors import NothingToEvaluate
 from recipes.evaluation import answers, feedback, interactions
-from recipes.evaluation.answers import AnswerReader, OnQuery, evaluate_queries
+from recipes.evaluation.answers import AnswerReader, evaluate_queries
 from recipes.evaluation.feedback import FeedbackLog, evaluate_feedback, read_feedback
 from recipes.evaluation.interactions import Split, evaluate_interactions, read_interactions, split
 from recipes.evaluation.items import Items
@@ -80,8 +81,8 @@ def gather(service: Service, *, queries: Path | None, interactions_file: Path | 
     sources = Sources(items, AnswerReader(service.lexicon), query_sets, log if log and log.answers else None, cut)
     if not (sources.query_sets or sources.feedback or sources.interactions):
         raise NothingToEvaluate(
-            "the golden queries ask for recipes that this catalogue does not have, and nobody reacted to an answer yet; "
-            "give --queries FILE or --interactions FILE"
+            "the golden queries ask for recipes that this catalogue does not have, and nobody reacted to an answer "
+            "yet; give --queries FILE or --interactions FILE"
         )
     return sources
 
@@ -113,32 +114,30 @@ def evaluate_version(
     sources: Sources,
     *,
     metrics: Sequence[str] | None = None,
-    on_query: OnQuery = lambda n_done: None,
+    on_query: Callable[[int], None] = lambda n_done: None,
 ) -> list[Evaluated]:
     """*ranker*, measured on each of *sources*.
 
     Args:
         metrics: the same for all sources. Default: what suits each.
-        on_query: told how many queries were answered.
+        on_query: told how many queries were answered so far.
     Raises:
         BadInput: no metric has one of the names; or see :func:`~recipes.evaluation.answers.ask_all`.
     """
-    found: list[Evaluated] = []
-    n_before = 0
-    for source, query_set in sources.query_sets.items():
-        found.append(
-            evaluate_queries(
-                service.recommender,
-                ranker,
-                query_set,
-                items=sources.items,
-                reader=sources.reader,
-                source=source,
-                metrics=metrics or answers.METRICS,
-                on_query=lambda n_done, before=n_before: on_query(before + n_done),
-            )
+    counter = count(1)
+    found = [
+        evaluate_queries(
+            service.recommender,
+            ranker,
+            query_set,
+            items=sources.items,
+            reader=sources.reader,
+            source=source,
+            metrics=metrics or answers.METRICS,
+            on_query=lambda: on_query(next(counter)),
         )
-        n_before += len(query_set.queries)
+        for source, query_set in sources.query_sets.items()
+    ]
     if sources.feedback is not None:
         found.append(evaluate_feedback(ranker, sources.feedback, metrics=metrics or feedback.METRICS))
     if sources.interactions is not None:
