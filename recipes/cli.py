@@ -1,6 +1,7 @@
 """``recipes …``: the commands of whoever runs the recommender.
 
 Exit codes: 0 done, 1 something is wrong (one line says what), 2 the command was typed wrong, 130 interrupted.
+With ``recipes evaluate --against`` they say whether a version is better, see :mod:`recipes.evaluation.cli`.
 """
 
 from __future__ import annotations

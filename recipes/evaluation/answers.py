@@ -176,12 +176,11 @@ def is_as_it_must_be(asked: Asked) -> bool:
 
 
 def _about(query_set: QuerySet, depth: int) -> str:
-    n_left_out = query_set.n_left_out
-    left_out = f", {n_left_out} left out since their recipes are not in the catalogue" if n_left_out else ""
+    caveat = f" ({query_set.caveat})" if query_set.caveat else ""
     return (
-        f"{len(query_set.queries)} {query_set.name}{left_out}: each answered as a cook's "
-        f"would be, with {N_SHOWN} recipes for the figures and the latency, with {depth} for the metrics; what is not "
-        f"listed as relevant counts as not relevant"
+        f"{len(query_set.queries)} {query_set.name}{caveat}: each answered as a cook's would be, with {N_SHOWN} "
+        f"recipes for the figures and the latency, with {depth} for the metrics; what is not listed as relevant "
+        f"counts as not relevant"
     )
 
 

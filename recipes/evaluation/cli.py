@@ -59,7 +59,7 @@ def evaluate(
 ) -> None:
     """Measure a version of hybrid_ranker; nothing is recorded. With --against the exit code says whether it is better:
     0 yes, 1 no, 2 cannot tell."""
-    with _service() as service, _judged(compares=against is not None):
+    with _judged(compares=against is not None), _service() as service:
         from mlops.evaluation import HoldoutLooks
         from recipes.evaluation import show
         from recipes.evaluation.answers import BUILT_IN_SLICES

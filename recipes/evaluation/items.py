@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mlops.evaluation.lists import coverage, diversity, gini_of_exposure, novelty, popularity_bias
 from mlops.store import Database
 from recipes import schema
+from recipes.catalog.starter import SOURCE
 
 # Lists whose recipes are described at once: what they contain is a wide matrix.
 _BATCH = 256
@@ -26,11 +27,13 @@ class Items:
         numbers: shape (n_items,): recipe numbers.
         ids: recipe ids, in the same order.
         n_ratings: shape (n_items,): how many people rated it.
+        n_imported: how many are not of the starter catalogue.
     """
 
     numbers: NDArray[np.int64]
     ids: Sequence[str]
     n_ratings: NDArray[np.float64]
+    n_imported: int = 0
 
     @classmethod
     def of(cls, database: Database) -> Items:
@@ -40,13 +43,14 @@ class Items:
             StoreUnavailable: it does not answer.
         """
         table = schema.recipes
-        query = sa.select(table.c.recipe_no, table.c.recipe_id, table.c.n_ratings).order_by(table.c.recipe_no)
+        columns = (table.c.recipe_no, table.c.recipe_id, table.c.n_ratings, table.c.source)
         with database.reading() as connection:
-            rows = connection.execute(query).all()
+            rows = connection.execute(sa.select(*columns).order_by(table.c.recipe_no)).all()
         return cls(
             np.array([row.recipe_no for row in rows], np.int64),
             [row.recipe_id for row in rows],
             np.array([row.n_ratings for row in rows], np.float64),
+            sum(row.source != SOURCE for row in rows),
         )
 
     def __len__(self) -> int:

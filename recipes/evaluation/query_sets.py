@@ -50,12 +50,12 @@ class QuerySet:
     """Queries, no two of the same name.
 
     Attributes:
-        n_left_out: queries of the golden ones whose recipes the catalogue does not have.
+        caveat: what whoever reads the figures has to know; empty where there is nothing.
     """
 
     name: str
     queries: Sequence[JudgedQuery]
-    n_left_out: int = 0
+    caveat: str = ""
 
     @property
     def qrels(self) -> dict[str, Mapping[str, float]]:
@@ -68,11 +68,12 @@ class QuerySet:
         return sorted({name for judged in self.queries for name in judged.columns})
 
 
-def golden_queries(lexicon: Lexicon, *, recipe_ids: Collection[str]) -> QuerySet:
+def golden_queries(lexicon: Lexicon, *, recipe_ids: Collection[str], n_imported: int = 0) -> QuerySet:
     """The golden queries that ship, those of them whose recipes are all in the catalogue.
 
     Args:
         recipe_ids: of the catalogue.
+        n_imported: how many of these are not of the starter catalogue, for which the queries were written.
     Raises:
         BadEvaluationFile: the file of the package is damaged.
     """
@@ -80,7 +81,12 @@ def golden_queries(lexicon: Lexicon, *, recipe_ids: Collection[str]) -> QuerySet
     places = ((f"query {number}", row) for number, row in enumerate(tomllib.loads(text)["query"], start=1))
     every = _judged("golden_queries.toml", places, lexicon)
     known = [judged for judged in every if all(recipe_id in recipe_ids for recipe_id in judged.relevant)]
-    return QuerySet("golden queries", known, len(every) - len(known))
+    caveats = []
+    if len(known) < len(every):
+        caveats.append(f"{len(every) - len(known)} left out since their recipes are not in the catalogue")
+    if n_imported:
+        caveats.append(f"{n_imported} imported recipes count as not relevant, also where one is as good")
+    return QuerySet("golden queries", known, "; ".join(caveats))
 
 
 def read_query_set(path: Path, lexicon: Lexicon, *, recipe_ids: Collection[str]) -> QuerySet:

@@ -69,7 +69,7 @@ def gather(service: Service, *, queries: Path | None, interactions_file: Path | 
     items = Items.of(service.database)
     ids = items.rows
     query_sets = {} if queries is None else {"queries": read_query_set(queries, service.lexicon, recipe_ids=ids)}
-    golden = golden_queries(service.lexicon, recipe_ids=ids)
+    golden = golden_queries(service.lexicon, recipe_ids=ids, n_imported=items.n_imported)
     if golden.queries:
         query_sets["golden"] = golden
     cut, log = None, None

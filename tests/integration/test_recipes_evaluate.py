@@ -254,6 +254,17 @@ def test_an_error_while_comparing_is_no_verdict_and_one_line(run: Run) -> None:
     assert run("--version", "9.9.9").code == 1
 
 
+def test_settings_that_cannot_be_used_are_no_verdict_either(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENCODER", "nonsense")
+    assert run("--version", "1.1.0", "--against", "1.0.0").code == 2
+    assert run().code == 1
+
+
+def test_a_margin_below_zero_is_refused_by_name(run: Run) -> None:
+    ended = run("--version", "1.2.0", "--against", "1.0.0", "--margin", "-1")
+    assert (ended.code, "margin must be 0 or more" in ended.err) == (2, True)
+
+
 def test_a_version_is_not_compared_with_itself(run: Run) -> None:
     ended = run("--against", "1.0.0")
     assert ended.code == 2

@@ -118,7 +118,7 @@ def test_what_is_no_parquet_is_said_so_and_a_row_is_counted_from_one(tmp_path: P
 
 def test_the_golden_queries_are_of_both_languages_and_name_starter_recipes(lexicon: Lexicon) -> None:
     golden = golden_queries(lexicon, recipe_ids=STARTERS)
-    assert golden.n_left_out == 0
+    assert golden.caveat == ""
     languages = [judged.language for judged in golden.queries]
     assert min(languages.count("es"), languages.count("en")) >= 15
     assert sum(bool(judged.without) for judged in golden.queries) >= 8
@@ -138,4 +138,9 @@ def test_golden_queries_contradict_no_recipe_that_they_ask_for(lexicon: Lexicon)
 def test_golden_queries_whose_recipes_are_not_in_the_catalogue_are_left_out_and_counted(lexicon: Lexicon) -> None:
     some = golden_queries(lexicon, recipe_ids={"sopa-de-lentejas-alemana"})
     assert [judged.query for judged in some.queries] == ["sopa de lentejas"]
-    assert some.n_left_out == len(golden_queries(lexicon, recipe_ids=STARTERS).queries) - 1
+    n_others = len(golden_queries(lexicon, recipe_ids=STARTERS).queries) - 1
+    assert some.caveat == f"{n_others} left out since their recipes are not in the catalogue"
+
+
+def test_golden_queries_say_that_imported_recipes_count_as_not_relevant(lexicon: Lexicon) -> None:
+    assert "7 imported recipes" in golden_queries(lexicon, recipe_ids=STARTERS, n_imported=7).caveat
