@@ -144,3 +144,8 @@ def test_golden_queries_whose_recipes_are_not_in_the_catalogue_are_left_out_and_
 
 def test_golden_queries_say_that_imported_recipes_count_as_not_relevant(lexicon: Lexicon) -> None:
     assert "7 imported recipes" in golden_queries(lexicon, recipe_ids=STARTERS, n_imported=7).caveat
+
+
+def test_the_guide_says_how_many_golden_queries_there_are(lexicon: Lexicon) -> None:
+    guide = (Path(__file__).parent.parent.parent / "docs" / "evaluation.md").read_text("utf-8")
+    assert f"answers to {len(golden_queries(lexicon, recipe_ids=STARTERS).queries)} queries" in guide
