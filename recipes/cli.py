@@ -1,13 +1,14 @@
 """``recipes …``: the commands of whoever runs the recommender.
 
 Exit codes: 0 done, 1 something is wrong (one line says what), 2 the command was typed wrong, 130 interrupted.
+With ``recipes evaluate --against`` they say whether a version is better, see :mod:`recipes.evaluation.cli`.
 """
 
 from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,22 +16,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskProgressColumn,
-    TextColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
-from rich.text import Text
 
 from mlops.config import shown_settings
 from mlops.errors import MlopsError
 from recipes.config import Settings, load_settings
+from recipes.evaluation.cli import evaluate
+from recipes.terminal import progress
 from recipes.text import Language
 
 if TYPE_CHECKING:
@@ -39,6 +31,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="A recipe recommender that operates itself.")
 importing = typer.Typer(no_args_is_help=True, help="Import recipes; what is there already is updated, never doubled.")
 app.add_typer(importing, name="import")
+app.command()(evaluate)
 
 _out = Console(soft_wrap=True, emoji=False)
 _err = Console(stderr=True, soft_wrap=True, emoji=False)
@@ -136,7 +129,7 @@ def index(
     from recipes.service import index_library
 
     settings = load_settings()
-    with _catalogue(settings) as catalogue, _progress("Indexing", total=catalogue.count()) as advance:
+    with _catalogue(settings) as catalogue, progress("Indexing", total=catalogue.count()) as advance:
 
         def on_progress(progress: BuildProgress) -> None:
             advance(progress.n_done)
@@ -255,7 +248,7 @@ def translate(
         raise TranslatorUnavailable("OPENAI_API_KEY is not set: recipes stay in the language they were written in")
     with (
         _catalogue(settings) as catalogue,
-        _progress("Translating", total=catalogue.count_untranslated(target)) as advance,
+        progress("Translating", total=catalogue.count_untranslated(target)) as advance,
     ):
         n_done, n_failed = translate_all(catalogue, translator, target, limit=limit, on_progress=advance)
     _out.print(f"{n_done} recipes translated, {n_failed} failed")
@@ -303,7 +296,7 @@ def _import(layout: Literal["foodcom", "interactions", "jsonl", "parquet", "sche
 
     settings = load_settings()
     rejects = settings.var_dir / "rejected"
-    with _catalogue(settings) as catalogue, _progress(f"Importing {escape(file.name)}", total=None) as advance:
+    with _catalogue(settings) as catalogue, progress(f"Importing {escape(file.name)}", total=None) as advance:
 
         def on_progress(progress: ImportProgress) -> None:
             advance(progress.n_read, round(progress.n_read / progress.share) if progress.share else None)
@@ -346,34 +339,6 @@ def _report(reports: list[Any], *, as_json: bool) -> None:
         if report.rejected_path:
             _out.print(escape(f"  why: {report.rejected_path}"))
     _out.print("Run [bold]recipes index[/bold] to make new recipes findable.")
-
-
-class _RateColumn(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "")
-
-
-@contextmanager
-def _progress(title: str, *, total: int | None) -> Iterator[Callable[..., None]]:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(),
-        _RateColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=_err) as progress:
-        task = progress.add_task(title, total=total)
-
-        def advance(done: int, new_total: int | None = None) -> None:
-            if new_total:
-                # Told by `update`, each new total would make the rate begin anew, and never show one.
-                progress.tasks[0].total = new_total
-            progress.update(task, completed=done)
-
-        yield advance
 
 
 def _print_json(value: Any) -> None:

@@ -8,6 +8,8 @@ RecipesError
 ├── NotShown                that answer did not show this recipe
 ├── EncoderUnavailable      the text encoder cannot be loaded or does not answer
 ├── RankerFailed            a model of the registry cannot be loaded, or its scores are of no use
+├── BadEvaluationFile       a file of queries or interactions cannot be used (also a ValueError)
+├── NothingToEvaluate       there is no query, answer or interaction that a version could be measured on
 ├── TranslatorUnavailable   the translator does not answer, or not with a recipe
 └── IndexUnavailable        there is no index, it is damaged, or its server does not answer
 """
@@ -50,6 +52,14 @@ class EncoderUnavailable(RecipesError):
 
 class RankerFailed(RecipesError):
     """A model of the registry cannot be loaded, or its scores are of no use."""
+
+
+class BadEvaluationFile(RecipesError, ValueError):
+    """A file of queries or interactions cannot be used; the message names the file, the line or row, and the field."""
+
+
+class NothingToEvaluate(RecipesError):
+    """There is no query, answer or interaction that a version could be measured on."""
 
 
 class TranslatorUnavailable(RecipesError):

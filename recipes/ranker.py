@@ -47,9 +47,18 @@ class HybridRanker:
             popularity: of each candidate, 0 to 1; see :mod:`recipes.popularity`.
         """
         parts = {name: np.asarray(getattr(candidates, name), dtype=np.float32) for name in self.semantic_weights}
+        return self.blended(parts, popularity)
+
+    def blended(self, parts: Mapping[str, Floats], popularity: Floats) -> dict[str, Floats]:
+        """The features from their *parts*, the ways of matching: from candidates, or as they were written down.
+
+        Args:
+            parts: all that :attr:`semantic_weights` names, each of shape (n_candidates,).
+            popularity: as for :meth:`features`.
+        """
         semantic = sum(
             (weight * np.clip(parts[name], 0, 1) for name, weight in self.semantic_weights.items()),
-            start=np.zeros(len(candidates), dtype=np.float32),
+            start=np.zeros(len(popularity), dtype=np.float32),
         )
         return {**parts, "semantic": semantic, "popularity": popularity}
 

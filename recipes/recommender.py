@@ -161,9 +161,18 @@ class Recommender:
         Raises:
             EncoderUnavailable, IndexUnavailable, StoreUnavailable: nothing can be answered at all.
         """
+        # One ranker for the whole answer: another may take its place at any moment.
+        answer = self.answer_with(self.ranker, ask)
+        self._on_answer(answer)
+        return answer
+
+    def answer_with(self, ranker: HybridRanker, ask: Ask) -> Answer:
+        """As :meth:`answer`, by *ranker* whatever serves, and off the record: an evaluation leaves no trace.
+
+        Raises:
+            EncoderUnavailable, IndexUnavailable, StoreUnavailable: nothing can be answered at all.
+        """
         stages = _Stages()
-        # One for the whole answer: another may take its place at any moment.
-        ranker = self.ranker
         understanding = understand(ask.query, self._lexicon)
         unknown = unknown_exclusions(ask.filters, self._lexicon, understanding.language)
         understanding = replace(understanding, unknown_exclusions=(*understanding.unknown_exclusions, *unknown))
@@ -175,7 +184,7 @@ class Recommender:
             _log.debug("answered from the shelf: %s", error)
             shown, notices, mode, n_candidates = self._from_shelf(ask, rules, error)
             stages.end("shelf")
-        answer = Answer(
+        return Answer(
             request_id=uuid.uuid4().hex,
             answered_at=self._clock(),
             ask=ask,
@@ -189,8 +198,6 @@ class Recommender:
             n_candidates=n_candidates,
             stage_ms=stages.milliseconds,
         )
-        self._on_answer(answer)
-        return answer
 
     def shown_directly(self, stored: StoredRecipe, *, language: Language = "es", user_id: str | None = None) -> Answer:
         """Note that *stored* was shown by itself, through a link, so that feedback on it has an answer to join to."""

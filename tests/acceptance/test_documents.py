@@ -27,6 +27,7 @@ from recipes import cli
 from recipes.catalog.importers.layouts import plain
 from recipes.config import Settings
 from recipes.lexicon import Lexicon, read_concepts
+from recipes.ranker import HybridRanker
 from tests.conftest import OUR_VARIABLES
 from tests.models_app import ModelsApp, Running
 
@@ -122,6 +123,11 @@ def test_the_printed_commands_of_recipes_work(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 
     pq.write_table(pa.Table.from_pylist([json.loads(line)]), tmp_path / "recipes.parquet")
+    (tmp_path / "interactions.csv").write_text(
+        "user_id,recipe_id,rating,date\n" + "".join(f"{n},sopa-de-ajo,{n},2011-01-0{n}\n" for n in range(1, 6))
+    )
+    (tmp_path / "queries.jsonl").write_text('{"query": "sopa", "relevant": ["sopa-de-ajo"], "canal": "voz"}\n')
+    register_a_challenger(tmp_path)
     seen = list(dict.fromkeys(command for _, command in commands("recipes")))
     assert len(seen) >= 8
     for command in seen:
@@ -133,7 +139,18 @@ def test_the_printed_commands_of_recipes_work(tmp_path: Path) -> None:
             text=True,
             check=False,
         )
-        assert done.returncode == 0, f"{command}: {done.stderr}"
+        if "--against" in command:
+            # The exit code is the answer, and this one is no better.
+            assert "against 1.0.0: not better" in done.stdout, f"{command}: {done.stderr}"
+        assert done.returncode == int("--against" in command), f"{command}: {done.stderr}"
+
+
+def register_a_challenger(folder: Path) -> None:
+    """Beside the version that a service registers by itself, 1.1.0 with almost its weights."""
+    registry = open_registry(load_settings(MlopsSettings, data_dir=folder), actor="ben")
+    registry.register(ModelMetadata("hybrid_ranker", "1.1.0"), artefact=HybridRanker("1.1.0", 0.69, 0.31).files())
+    registry.close()
+    registry.database.close()
 
 
 def test_the_printed_commands_of_the_registry_work_one_after_another(

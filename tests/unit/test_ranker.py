@@ -56,6 +56,14 @@ def test_each_way_of_matching_counts_by_its_weight(name: str) -> None:
     assert semantic[0] == pytest.approx(0.5 * SEMANTIC_WEIGHTS[name])
 
 
+@given(items=st.lists(PARTS, min_size=1, max_size=5), popularity=SHARE)
+def test_features_written_down_give_the_same_scores_as_the_candidates_did(items, popularity) -> None:
+    ranker, liked = HybridRanker(), np.full(len(items), popularity, dtype=np.float32)
+    features = ranker.features(_candidates(*items), liked)
+    written = {name: features[name] for name in ranker.semantic_weights}
+    assert ranker.score(ranker.blended(written, liked)).tolist() == ranker.score(features).tolist()
+
+
 def test_a_perfect_match_that_everybody_loves_scores_one_and_nothing_at_all_zero() -> None:
     scores = _scores(HybridRanker(), [dict.fromkeys(SEMANTIC_WEIGHTS, 1.0), {}], [1.0, 0.0])
     assert scores == pytest.approx([1, 0], abs=1e-6)
