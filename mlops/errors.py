@@ -31,7 +31,8 @@ MlopsError
 │   ├── NotAuthenticated        no key, or none that counts
 │   └── NotAllowed              the key's scope does not reach so far
 ├── DriftError              two data sets cannot be compared
-│   └── BadProfile              what should be a reference profile is none
+│   ├── BadProfile              what should be a reference profile is none
+│   └── ProfileMissing          a model version was registered without one
 ├── EvaluationError         see mlops.evaluation.errors
 └── ValidationError         data that cannot be validated; data that is wrong is a report, not an error
     ├── BadSchema               what should be a schema is none, or a rule in it is unknown
@@ -49,6 +50,10 @@ class DriftError(MlopsError):
 
 class BadProfile(DriftError, ValueError):
     """What should be a reference profile is none; the message names the field."""
+
+
+class ProfileMissing(DriftError, LookupError):
+    """A model version was registered without a reference profile, so there is nothing to compare with."""
 
 
 class InvalidSettings(MlopsError, ValueError):

@@ -39,6 +39,9 @@ class Settings(ToolkitSettings):
     impression_buffer_size: Annotated[int, Field(ge=1)] = Field(
         10_000, description="How many answers may wait to be recorded; beyond it the oldest are dropped and counted."
     )
+    answer_check_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.05, description="Share of the answers that are looked at once more after they were given, 0 to 1."
+    )
 
     @field_validator("openai_base_url")
     @classmethod

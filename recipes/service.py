@@ -20,6 +20,7 @@ from mlops.model_registry import open_registry
 from mlops.store import Database
 from mlops.tracking import MirrorRunner
 from recipes import schema
+from recipes.answer_check import AnswerCheck
 from recipes.catalog import Catalogue, starter_recipes
 from recipes.config import Settings
 from recipes.encoder import Encoder, UseEncoder, encoder_for
@@ -90,6 +91,7 @@ class Service:
             buffer_size=settings.impression_buffer_size,
             flush_seconds=settings.impression_flush_seconds,
         )
+        self.answer_check = AnswerCheck(self.catalogue, self.lexicon, share=settings.answer_check_share)
         self.feedback = FeedbackBook(self.database, self.catalogue, self.answers)
         translator = translator or translator_for(settings)
         self.translation = None if translator is None else BackgroundTranslation(self.catalogue, translator)
@@ -131,6 +133,7 @@ class Service:
         self.live.start()
         self.mirror.start()
         self.answers.start()
+        self.answer_check.start()
         if self.translation is not None:
             self.translation.start()
         self._stopping.clear()
@@ -147,6 +150,7 @@ class Service:
         self.mirror.stop()
         if self.translation is not None:
             self.translation.stop()
+        self.answer_check.stop()
         self.answers.stop()
         self.close()
 
@@ -183,6 +187,7 @@ class Service:
 
     def _after_answer(self, answer: Answer) -> None:
         self.answers.record(answer)
+        self.answer_check.record(answer)
         if self.translation is not None:
             self.translation.want((shown.stored for shown in answer.shown), answer.ask.language)
 

@@ -25,6 +25,7 @@ from mlops.cli._registry import (
 from mlops.cli.output import print_json, print_line
 
 if TYPE_CHECKING:
+    from mlops.drift import ReferenceProfile
     from mlops.model_registry import ModelRegistry
 
 
@@ -50,6 +51,12 @@ def register(
     ] = None,
     artefact: Annotated[
         Path | None, typer.Option(help="Folder with the files of the version.", exists=True, file_okay=False)
+    ] = None,
+    profile: Annotated[
+        Path | None,
+        typer.Option(
+            help="Reference profile of its training data, made by `mlops profile`.", exists=True, dir_okay=False
+        ),
     ] = None,
     metric: Annotated[list[str] | None, typer.Option(metavar="NAME=NUMBER", help="May be repeated.")] = None,
     parameter: Annotated[
@@ -80,13 +87,23 @@ def register(
         wanted = version or _next(registry, model, bump, parent)
         metadata = ModelMetadata(model, wanted, **described)
         registry.register(
-            metadata, artefact=artefact, lineage=None if lineage == Lineage() else lineage, because=reason
+            metadata,
+            artefact=artefact,
+            lineage=None if lineage == Lineage() else lineage,
+            profile=None if profile is None else _profile(profile),
+            because=reason,
         )
         say_state(registry, model, wanted, as_json=as_json)
 
 
 def _next(registry: ModelRegistry, model: str, bump: Any, parent: str | None) -> str:
     return registry.next_version(model, bump, base=parent)
+
+
+def _profile(path: Path) -> ReferenceProfile:
+    from mlops.drift import ReferenceProfile
+
+    return ReferenceProfile.load(path)
 
 
 def _numbers(values: list[str] | None) -> dict[str, float]:

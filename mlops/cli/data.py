@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from mlops.errors import MlopsError
+from mlops.errors import MlopsError, ProfileMissing
 
 if TYPE_CHECKING:
     from mlops.drift import DriftOptions, DriftReport, ReferenceProfile
@@ -41,10 +41,21 @@ Kinds = Annotated[
 def drift(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Reference and current; with --profile the current one only.", show_default=False),
+        typer.Argument(
+            help="Reference and current; with --profile or --model the current one only.", show_default=False
+        ),
     ],
     profile: Annotated[
         Path | None, typer.Option(help="Profile of the reference, made by `mlops profile`.", show_default=False)
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Compare with the profile that a version of this model was registered with.", show_default=False
+        ),
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Of --model. Default: the one in production.", show_default=False)
     ] = None,
     threshold: Annotated[float, typer.Option(help="Least effect that counts.")] = 0.1,
     alpha: Annotated[float, typer.Option(help="Share of checks without drift that may alarm.")] = 0.05,
@@ -56,12 +67,11 @@ def drift(
     """Did the data change? Exit code 0: no, 1: yes, 2: cannot be told. Files: .parquet, .csv, .jsonl."""
     from mlops.drift import DriftOptions, check_drift
 
-    if len(files) != (2 if profile is None else 1):
-        raise typer.BadParameter("give the reference and the current file, or --profile and the current file")
+    _check_sources(files, profile, model, version)
     kinds = _pairs(kind, "--kind")
     with _judged():
         options = DriftOptions(threshold=threshold, alpha=alpha, minimum_n=minimum_n, kinds=cast(Any, kinds))
-        reference = _profile(profile) if profile else _table(files[0])
+        reference = _reference(files[0], profile, model, version)
         found = check_drift(reference, _table(files[-1]), options=options)
         if report is not None:
             _write_page(found, report, f"Drift of {files[-1].name}")
@@ -134,10 +144,35 @@ def _table(path: Path) -> Any:
     return read_table(path)
 
 
-def _profile(path: Path) -> ReferenceProfile:
+def _check_sources(files: Sequence[Path], profile: Path | None, model: str | None, version: str | None) -> None:
+    if profile is not None and model is not None:
+        raise typer.BadParameter("give --profile or --model, not both")
+    if version is not None and model is None:
+        raise typer.BadParameter("--version is a version of a model: give --model too")
+    if len(files) != (2 if profile is None and model is None else 1):
+        raise typer.BadParameter("give the reference and the current file, or --profile or --model and the current one")
+
+
+def _reference(path: Path, profile: Path | None, model: str | None, version: str | None) -> Any:
     from mlops.drift import ReferenceProfile
 
-    return ReferenceProfile.load(path)
+    if model is not None:
+        return _profile_of(model, version)
+    return _table(path) if profile is None else ReferenceProfile.load(profile)
+
+
+def _profile_of(model: str, version: str | None) -> ReferenceProfile:
+    from mlops.cli._registry import known_version, opened
+
+    with opened() as registry:
+        one = known_version(registry, model, version)
+        found = registry.reference_profile(one)
+    if found is None:
+        raise ProfileMissing(
+            f"{model} {one.version} was registered without a reference profile; "
+            "register the next version with --profile"
+        )
+    return found
 
 
 def _pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:

@@ -105,7 +105,8 @@ def show(
         last = registry.moves(model, one.version)[-_LAST_MOVES:]
     if as_json:
         moves = [move.to_dict() for move in last]
-        print_json({**one.to_dict(), "files": files, "artefact_trouble": trouble, "last_moves": moves})
+        told = {"files": files, "has_profile": _has_profile(files), "artefact_trouble": trouble, "last_moves": moves}
+        print_json({**one.to_dict(), **told})
         return
     print_line(f"{one.model_id} {one.version} {STANDS[one.status]}", style="bold")
     print_table(("", ""), list(_facts(one)))
@@ -114,6 +115,10 @@ def show(
     _print_part("files", [(file["path"], f"{file['size']} bytes") for file in files])
     if trouble is not None:
         print_line(f"files: {trouble}", style="red")
+    if _has_profile(files):
+        print_line(
+            f"\nreference profile: yes; mlops drift --model {one.model_id} --version {one.version} current.parquet"
+        )
     print_line("\nlast moves", style="bold")
     _print_moves(last)
 
@@ -130,6 +135,12 @@ def _files_of(registry: ModelRegistry, one: ModelVersion) -> tuple[list[dict[str
     except ArtefactError as error:
         return [], str(error)
     return [{"path": file.path, "size": file.size, "sha256": file.sha256} for file in listed], None
+
+
+def _has_profile(files: Sequence[Mapping[str, Any]]) -> bool:
+    from mlops.model_registry.profiles import PROFILE_NAME
+
+    return any(file["path"] == PROFILE_NAME for file in files)
 
 
 def _facts(one: ModelVersion) -> Iterator[tuple[str, object]]:

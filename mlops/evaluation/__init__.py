@@ -39,6 +39,7 @@ from mlops.evaluation.retrieval import retrieval_counts
 if TYPE_CHECKING:
     from mlops.evaluation._lists import query_labels
     from mlops.evaluation.looks import HoldoutLooks, holdout_id_of
+    from mlops.validation import ModelValidator
 
 __all__ = [
     "BadGate",
@@ -58,6 +59,7 @@ __all__ = [
     "ListQuality",
     "MetricResult",
     "ModelEvaluator",
+    "ModelValidator",
     "NotFinite",
     "NothingRelevant",
     "RegressionResult",
@@ -97,4 +99,9 @@ def __getattr__(name: str) -> Any:
         from mlops.evaluation._lists import query_labels
 
         return query_labels
+    if name == "ModelValidator":
+        # `from mlops.evaluation import ModelValidator`, as the owner's first package had it.
+        from mlops.validation import ModelValidator
+
+        return ModelValidator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -13,11 +13,15 @@ from mlops.clock import in_utc
 from mlops.errors import ArtefactMissing, InvalidMetadata, UnknownModel, UnknownVersion
 from mlops.model_registry import _approvals, _freezes, _rows
 from mlops.model_registry._rows import MOVE_COLUMNS, VERSION_COLUMNS, models, moves, versions
+from mlops.model_registry.profiles import profile_in
 from mlops.model_registry.records import Approval, Freeze, ModelSummary, ModelVersion, Move
 from mlops.model_registry.serving_order import ServingOrder, served_last, serving_order
 from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import Bump, SemanticVersion, next_version
 from mlops.store import Database
+
+if TYPE_CHECKING:
+    from mlops.drift import ReferenceProfile
 
 _FIRST = "1.0.0"
 _FARTHEST_BACK = 20
@@ -145,6 +149,15 @@ class RegistryReader:
         if one.artefact is None or self.artefacts is None:
             raise ArtefactMissing(f"{one.name} was registered without files")
         return self.artefacts.get(one.artefact)
+
+    def reference_profile(self, one: ModelVersion) -> ReferenceProfile | None:
+        """The profile of the data that a version was trained on, verified; None where it was registered without.
+
+        Raises:
+            ArtefactError: its files are not what was registered.
+            BadProfile: its file ``reference_profile.json`` is no profile.
+        """
+        return None if one.artefact is None else profile_in(self.files(one))
 
     def moves(
         self, model_id: str, version: str | None = None, *, limit: int | None = None, before: int | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -29,12 +29,16 @@ from mlops.model_registry._change import By, changing, expect_champion, is_froze
 from mlops.model_registry._rows import versions
 from mlops.model_registry.document import registry_document, to_bytes
 from mlops.model_registry.metadata import Lineage, ModelMetadata, content_of, evidence_text
+from mlops.model_registry.profiles import with_profile
 from mlops.model_registry.reading import RegistryReader, unknown
 from mlops.model_registry.records import Approval, Freeze, ModelVersion
 from mlops.model_registry.states import Status, checked_status, steps
 from mlops.model_registry.view import RegistryView
 from mlops.people import system_user
 from mlops.store import Database, insert_new
+
+if TYPE_CHECKING:
+    from mlops.drift import ReferenceProfile
 
 _AS_SEEN: Any = object()
 
@@ -88,9 +92,10 @@ class ModelRegistry(RegistryReader):
         *,
         artefact: Mapping[str, bytes] | Path | None = None,
         lineage: Lineage | None = None,
+        profile: ReferenceProfile | None = None,
     ) -> str:
         """Register a version, and return its name, such as ``hybrid_ranker_1.0.1``. See :meth:`register`."""
-        return self.register(metadata, artefact=artefact, lineage=lineage).name
+        return self.register(metadata, artefact=artefact, lineage=lineage, profile=profile).name
 
     def register(
         self,
@@ -98,6 +103,7 @@ class ModelRegistry(RegistryReader):
         *,
         artefact: Mapping[str, bytes] | Path | None = None,
         lineage: Lineage | None = None,
+        profile: ReferenceProfile | None = None,
         because: str = "registered",
         actor: str | None = None,
         automatic: bool = False,
@@ -107,15 +113,17 @@ class ModelRegistry(RegistryReader):
         Args:
             artefact: its files: content by relative path, or a folder. They are on the disk before the version is.
             lineage: the data, code and seed that it came from.
+            profile: of the data that it was trained on; kept among its files as ``reference_profile.json``.
 
         Raises:
             VersionExists: the version is there, with other content.
             InvalidMetadata: something in it cannot be kept.
-            ArtefactRefused: a file's format is not on the list of those that are safe to load.
+            ArtefactRefused: a file's format is not on the list of those that are safe to load, or there is a *profile*
+                and a file of its name.
             ApprovalRequired: ``metadata.status`` is production, and a person has to approve that; the version is kept.
         """
         content = content_of(metadata, lineage)
-        digest = self._keep(artefact)
+        digest = self._keep(artefact, profile)
         by = By(self._who(actor), because, automatic)
         found = self._insert(metadata, content, digest, by)
         self._changed()
@@ -386,12 +394,13 @@ class ModelRegistry(RegistryReader):
 
     # --- Inside -----------------------------------------------------------------------------------------------------
 
-    def _keep(self, artefact: Mapping[str, bytes] | Path | None) -> str | None:
-        if artefact is None:
+    def _keep(self, artefact: Mapping[str, bytes] | Path | None, profile: ReferenceProfile | None) -> str | None:
+        files = with_profile(files_in(artefact) if isinstance(artefact, Path) else artefact, profile)
+        if files is None:
             return None
         if self.artefacts is None:
             raise ArtefactMissing("this registry has no place for artefacts")
-        return self.artefacts.put(files_in(artefact) if isinstance(artefact, Path) else artefact)
+        return self.artefacts.put(files)
 
     def _insert(self, metadata: ModelMetadata, content: str, digest: str | None, by: By) -> ModelVersion:
         row = {

@@ -58,6 +58,7 @@ def _health(service: Service) -> dict[str, Any]:
             "written": service.answers.n_written,
             "dropped": service.answers.n_dropped,
         },
+        "answer_check": service.answer_check.to_dict(),
     }
 
 

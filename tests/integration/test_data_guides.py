@@ -15,11 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-import typer
 from typer.testing import CliRunner
 
-from mlops.cli.data import drift, profile, validate
-from mlops.drift import DriftOptions
+from mlops.cli import app
+from mlops.config import Settings
+from mlops.drift import DriftOptions, ReferenceProfile
+from mlops.model_registry import ModelMetadata, open_registry
 from mlops.validation import load_schema
 from mlops.validation.rules import _RULES
 
@@ -54,11 +55,15 @@ def test_the_commands_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     pyarrow.parquet.write_table(table, "training.parquet")
     Path("requests.jsonl").write_text(json.dumps({"query": "sopa"}))
     Path("schema.json").write_text(json.dumps(load_schema().document))
-    app = typer.Typer()
-    for command in (drift, profile, validate):
-        app.command()(command)
+    Path("trained").mkdir()
+    Path("trained/weights.json").write_text("[1]")
+    registry = open_registry(Settings(_env_file=None, data_dir=tmp_path))
+    trained_on = ReferenceProfile.of(pyarrow.parquet.read_table("reference.parquet"))
+    registry.register(ModelMetadata("hybrid_ranker", "1.0.0", status="production"), profile=trained_on)
+    registry.close()
+    registry.database.close()
     lines = [line for guide in GUIDES for text in snippets(guide, "bash") for line in text.splitlines()]
-    assert len(lines) == 5
+    assert len(lines) == 9
     for line in lines:
         program, *arguments = shlex.split(line)
         assert program == "mlops"
