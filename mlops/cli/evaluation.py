@@ -19,7 +19,6 @@ from rich.table import Table
 
 from mlops.clock import utc_now
 from mlops.errors import MlopsError
-from mlops.evaluation.errors import BadInput
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -145,6 +144,8 @@ def read_table(path: Path) -> pa.Table:
     """
     import pyarrow as pa
 
+    from mlops.evaluation import BadInput
+
     try:
         return _reader_for(path)(path)
     except pa.ArrowException as error:
@@ -155,6 +156,8 @@ def _reader_for(path: Path) -> Any:
     import pyarrow.csv
     import pyarrow.json
     import pyarrow.parquet
+
+    from mlops.evaluation import BadInput
 
     readers = {".parquet": pyarrow.parquet.read_table, ".csv": pyarrow.csv.read_csv, ".jsonl": pyarrow.json.read_json}
     if path.suffix not in readers:
