@@ -245,6 +245,7 @@ class _Reading:
             return self._take_included(position + len(trigger))
         if self._is_followed_by_free(mention):
             return self._take_free_of(mention)
+        self.exclude.update(self._promised_within(mention))
         for place in range(position, mention.end):
             self._note_meal(place)
         self.names_a_dish = self.names_a_dish or (not self.include and self._is_dish_or_food(mention))
@@ -261,6 +262,16 @@ class _Reading:
             return mention.end
         self._drop(mention.start, mention.end)
         return self._take_more(mention.end)
+
+    def _promised_within(self, mention: Mention) -> set[str]:
+        """What the name of a food rules out itself, as "pan sin gluten" and "vegan ice cream" do."""
+        ruled_out: set[str] = set()
+        for start in range(mention.start, mention.end):
+            for stop in range(start + 1, mention.end + 1):
+                inner = self._lexicon.read(self._stems[start:stop], self._language)[0]
+                if inner.end == stop - start:
+                    ruled_out.update(self._without(inner))
+        return ruled_out
 
     def _is_followed_by_free(self, mention: Mention) -> bool:
         return self._foods(mention) != () and self._words[mention.end : mention.end + 1] in _FREE_OF
@@ -356,6 +367,7 @@ class _Reading:
             if mention is None or not foods or self._starts_something_else(after):
                 return position
             self.include.extend(foods[:1])
+            self.exclude.update(self._promised_within(mention))
             position = self._skip_qualifier(mention.end)
             if position < len(self._typed) and self._words[position] not in _JOINING | {_BREAK}:
                 return position

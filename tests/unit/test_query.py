@@ -34,6 +34,14 @@ from recipes.query import understand
         ("sin azúcar, galletas", {"added_sugar"}),
         ("no garlic. chicken soup", {"garlic"}),
         ("sin cebolla ni ensaladas", {"onion", "salad"}),
+        # The name of a food is a promise, too.
+        ("helado vegano", {"animal_product"}),
+        ("vegan ice cream", {"animal_product"}),
+        ("pan sin gluten con queso", {"gluten"}),
+        ("gluten-free bread with cheese", {"gluten"}),
+        ("tarta con harina sin gluten", {"gluten"}),
+        ("helado sin lácteos", {"dairy"}),
+        ("coconut milk ice cream", set()),
     ],
 )
 def test_what_must_not_be_in_it(query: str, excluded: set[str], lexicon: Lexicon) -> None:
