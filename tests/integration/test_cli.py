@@ -7,14 +7,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from recipes import cli
+from tests.commands import Ended, Run, typed
 
 REPOSITORY = Path(__file__).parent.parent.parent
 RECIPES = (
@@ -24,22 +22,6 @@ RECIPES = (
     "stew,3,0,\"['cook']\",\"['meat']\"\n"
 )
 RATINGS = "user_id,recipe_id,date,rating\n5,1,2005-01-01,4\n6,1,,0\n7,99,,5\n"
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ended]
 
 
 @pytest.fixture(scope="session")
@@ -54,12 +36,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], sha
     def run(*arguments: str, data_dir: Path = shared_data_dir, **environment: str) -> Ended:
         for name, value in {"DATA_DIR": str(data_dir), **environment}.items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(sys, "argv", ["recipes", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ended(int(ended.value.code or 0), printed.out, printed.err)
+        return typed(cli.main, "recipes", *arguments, monkeypatch=monkeypatch, capsys=capsys)
 
     return run
 

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -18,24 +13,9 @@ from mlops.access import KeyHolder, KeyRing, open_key_ring
 from mlops.cli.keys import expiry
 from mlops.config import Settings
 from mlops.errors import NotAuthenticated
+from tests.commands import Ended, Run, typed
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -44,12 +24,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 
     def run(*arguments: str) -> Ended:
         monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
-        monkeypatch.setattr(sys, "argv", ["mlops", "keys", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ended(int(ended.value.code or 0), printed.out, printed.err)
+        return typed(cli.main, "mlops", "keys", *arguments, monkeypatch=monkeypatch, capsys=capsys)
 
     return run
 

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +14,10 @@ import pytest
 from mlops import cli
 from mlops.config import Settings
 from mlops.model_registry import ModelMetadata, ModelRegistry, open_registry
+from tests.commands import Ended, Run, typed
 
 REPOSITORY = Path(__file__).parent.parent.parent
 WHY = ("--reason", "why not", "--actor", "ana")
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ended]
 
 
 @pytest.fixture
@@ -42,15 +25,8 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
     """Runs ``mlops models`` over a data folder of the test's own."""
 
     def run(*arguments: str, **environment: str) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["mlops", "models", *arguments])
-        with monkeypatch.context() as scope:
-            for name, value in {"DATA_DIR": str(tmp_path / "data"), **environment}.items():
-                scope.setenv(name, value)
-            with pytest.raises(SystemExit) as ended:
-                cli.main()
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ended(int(ended.value.code or 0), printed.out, printed.err)
+        environment = {"DATA_DIR": str(tmp_path / "data"), **environment}
+        return typed(cli.main, "mlops", "models", *arguments, monkeypatch=monkeypatch, capsys=capsys, **environment)
 
     return run
 

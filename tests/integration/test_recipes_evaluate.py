@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from recipes.evaluation.versions import decide, evaluate_version, gather, load_v
 from recipes.ranker import MODEL_ID, HybridRanker
 from recipes.recommender import Ask, Recommender
 from recipes.service import Service
+from tests.commands import Ended, Run, typed
 from tests.twins import Switch
 
 # The weights of 1.0.0 turned upside down: what fits the query counts nothing, what is liked everything.
@@ -62,22 +62,6 @@ def service(data_dir: Path, use_encoder: UseEncoder, make_settings: Any) -> Iter
     service.close()
 
 
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Run = Callable[..., Ended]
-
-
 @pytest.fixture
 def run(
     data_dir: Path, use_encoder: UseEncoder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -88,12 +72,7 @@ def run(
     def run(*arguments: object) -> Ended:
         monkeypatch.setenv("DATA_DIR", str(data_dir))
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "off")
-        monkeypatch.setattr(sys, "argv", ["recipes", "evaluate", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        printed = capsys.readouterr()
-        assert "Traceback" not in printed.err
-        return Ended(int(ended.value.code or 0), printed.out, printed.err)
+        return typed(cli.main, "recipes", "evaluate", *arguments, monkeypatch=monkeypatch, capsys=capsys)
 
     return run
 
