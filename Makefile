@@ -53,6 +53,8 @@ bench: setup-dev
 	$(BIN)/python benchmarks/relevance.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/registry.py
+	$(BIN)/python benchmarks/ranking.py
+	$(BIN)/python benchmarks/drift.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
