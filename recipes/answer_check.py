@@ -13,16 +13,19 @@ import threading
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from mlops.errors import StoreUnavailable
 from mlops.validation import Violation, validate_answer
-from recipes.catalog import Catalogue, StoredRecipe
+from recipes.catalog import Catalogue, Recipe, RecipeText, StoredRecipe
 from recipes.contents import contents_of
 from recipes.durations import minutes_at_least
 from recipes.errors import UnknownRecipe
+from recipes.index.document import document_of
+from recipes.language import detect
 from recipes.lexicon import Lexicon
-from recipes.recommender import Answer
+from recipes.recommender import Answer, Notice
 
 _log = logging.getLogger("recipes.answer_check")
 
@@ -43,9 +46,10 @@ def is_sampled(request_id: str, share: float) -> bool:
 def violations_of(answer: Answer, *, catalogue: Catalogue, lexicon: Lexicon) -> list[Violation]:
     """What is wrong with *answer*, as the cook got it.
 
-    It must have as many recipes as were asked for, or a notice; all different; with text, in the language that was
-    asked for where the recipe has it, and in the one that it says otherwise; and break no rule. A recipe that was
-    changed since is judged as it is now; one that has gone, as it was shown.
+    It must have as many recipes as were asked for, or say that there are fewer; all different; with text, in the
+    language that was asked for where the recipe has it, and in the one that it says otherwise; and break no rule. A
+    recipe that was changed since is judged as it is now; one that has gone, as it was shown. Of a translation what the
+    cook read counts, too.
 
     Raises:
         StoreUnavailable: the stored recipes cannot be read.
@@ -56,12 +60,13 @@ def violations_of(answer: Answer, *, catalogue: Catalogue, lexicon: Lexicon) -> 
     stored = {shown.stored.recipe.recipe_id: _read_anew(shown.stored, catalogue) for shown in answer.shown}
     as_shown = {shown.stored.recipe.recipe_id: shown.stored for shown in answer.shown}
     constraints = {
-        "exclusions": lambda item: not _is_excluded(stored[item["id"]], answer, lexicon),
+        "exclusions": lambda item: not _is_excluded(_as_read(stored[item["id"]].recipe, item), answer, lexicon),
         "time limit": lambda item: _is_in_time(stored[item["id"]], answer),
         "filters": lambda item: _keeps_filters(stored[item["id"]], answer, lexicon),
         "language": lambda item: _is_in_its_language(item, as_shown[item["id"]], answer),
     }
-    return validate_answer(answer_body(answer, lexicon, explain=False), n_items=answer.ask.n, constraints=constraints)
+    body = {**answer_body(answer, lexicon, explain=False), "aviso": _notice_of_number(answer)}
+    return validate_answer(body, n_items=answer.ask.n, constraints=constraints)
 
 
 def _read_anew(shown: StoredRecipe, catalogue: Catalogue) -> StoredRecipe:
@@ -71,9 +76,24 @@ def _read_anew(shown: StoredRecipe, catalogue: Catalogue) -> StoredRecipe:
         return shown
 
 
-def _is_excluded(stored: StoredRecipe, answer: Answer, lexicon: Lexicon) -> bool:
+def _notice_of_number(answer: Answer) -> str | None:
+    """The notice that says why there are fewer recipes, or none at all: what else an answer says does not excuse it."""
+    wanted: Notice = "fewer_than_asked" if answer.shown else "nothing_left"
+    return wanted if wanted in answer.notices else None
+
+
+def _as_read(recipe: Recipe, item: Mapping[str, Any]) -> Recipe:
+    """*recipe* with the words of *item* beside its own, where they are a translation."""
+    said = item["idioma"]
+    if said in recipe.texts:
+        return recipe
+    words = RecipeText(item["nombre"], "", item["ingredientes"], item["instrucciones"])
+    return replace(recipe, texts={**recipe.texts, said: words})
+
+
+def _is_excluded(recipe: Recipe, answer: Answer, lexicon: Lexicon) -> bool:
     rules = answer.constraints
-    return contents_of(stored.recipe, lexicon).breaks(rules.exclude, rules.exclude_words)
+    return contents_of(recipe, lexicon).breaks(rules.exclude, rules.exclude_words)
 
 
 def _is_in_time(stored: StoredRecipe, answer: Answer) -> bool:
@@ -86,7 +106,8 @@ def _keeps_filters(stored: StoredRecipe, answer: Answer, lexicon: Lexicon) -> bo
     rules = answer.constraints
     if not rules.strict:
         return True
-    if rules.meals and {*rules.meals}.isdisjoint(stored.recipe.meals):
+    # As the index has them: where none is declared, a recipe's name tells.
+    if rules.meals and {*rules.meals}.isdisjoint(document_of(stored, lexicon).meals):
         return False
     return contents_of(stored.recipe, lexicon).has_all(rules.include)
 
@@ -94,11 +115,15 @@ def _keeps_filters(stored: StoredRecipe, answer: Answer, lexicon: Lexicon) -> bo
 def _is_in_its_language(item: Mapping[str, Any], shown: StoredRecipe, answer: Answer) -> bool:
     """Whether *item* has the words of the language that it says, and that is the one asked for where there is a choice.
 
+    A "translation" that is still in the language of the original is none.
+
     A translation that came after the answer is none that it could have shown.
     """
     texts = {**shown.translations, **shown.recipe.texts}
     said, asked = item["idioma"], answer.ask.language
-    return bool(item["nombre"] == texts[said].name and (said == asked or asked not in texts))
+    words = " ".join((item["nombre"], *item["ingredientes"], *item["instrucciones"]))
+    is_what_it_says = item["nombre"] == texts[said].name and detect(words, default=said) == said
+    return bool(is_what_it_says and (said == asked or asked not in texts))
 
 
 class AnswerCheck:

@@ -139,6 +139,46 @@ def test_too_few_without_a_notice_too_many_and_the_same_twice_are_caught(make: M
     assert kinds(make("soup", "soup")) == {("id", "distinct"), ("nombre", "distinct")}
 
 
+@pytest.mark.parametrize(("shown", "notice"), [
+    (["soup"], "words_only"), (["soup"], "nothing_left"), ([], "fewer_than_asked"), ([], "popular"),
+])  # fmt: skip
+def test_a_notice_of_something_else_does_not_excuse_too_few(
+    make: Make, kinds: Kinds, shown: list[str], notice: str
+) -> None:
+    assert kinds(make(*shown, n=3, notices=(notice,))) == {("recetas", "number")}
+
+
+def test_a_meal_that_only_the_name_tells_is_kept_as_the_index_keeps_it(
+    make: Make, kinds: Kinds, catalogue: Catalogue, make_recipe: Callable[..., Recipe]
+) -> None:
+    catalogue.save([make_recipe("Beef stew", ingredients=("beef",)), make_recipe("Zorblax", ingredients=("beef",))])
+    for_dinner = Constraints(meals=("dinner",), strict=True)
+    assert kinds(make("beef-stew", constraints=for_dinner)) == set()
+    assert kinds(make("beef-stew", constraints=replace(for_dinner, meals=("breakfast",)))) == {
+        ("filters", "constraint")
+    }
+    assert kinds(make("zorblax", constraints=for_dinner)) == {("filters", "constraint")}
+
+
+def test_a_food_that_only_the_translation_names_is_excluded_for_who_reads_it(
+    make: Make, kinds: Kinds, catalogue: Catalogue
+) -> None:
+    with_eggs = RecipeText("Sopa", "", ("4 tomates", "2 huevos"), ("Cocer los tomates con los huevos.",))
+    translated = replace(catalogue.get("test-soup"), translations={"es": with_eggs})
+    assert kinds(make(translated, language="es", constraints=NO_EGG)) == {("exclusions", "constraint")}
+    assert kinds(make(translated, language="en", constraints=NO_EGG)) == set()
+
+
+def test_a_translation_that_was_never_translated_is_caught(
+    make: Make, kinds: Kinds, catalogue: Catalogue, make_recipe: Callable[..., Recipe]
+) -> None:
+    catalogue.save([make_recipe("Stew", steps=("Add the onion and cook it with the tomatoes.",))])
+    stew = catalogue.get("test-stew")
+    untranslated = replace(stew, translations={"es": stew.recipe.original})
+    assert kinds(make(untranslated, language="es")) == {("language", "constraint")}
+    assert kinds(make(untranslated, language="en")) == set()
+
+
 def test_a_score_that_is_no_number_is_caught(make: Make, kinds: Kinds, catalogue: Catalogue) -> None:
     shown = (Shown(1, catalogue.get("test-soup"), float("nan"), {}),)
     assert kinds(make("soup", shown=shown)) == {("puntuación", "score")}

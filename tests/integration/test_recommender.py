@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops.errors import StoreUnavailable
+from recipes.answer_check import violations_of
 from recipes.catalog import Catalogue, Rating, Recipe, starter_recipes
 from recipes.catalog.recipe import MEALS
 from recipes.constraints import DIET_EXCLUDES, Filters
@@ -151,6 +152,7 @@ def test_similar_recipes_are_others(make_recommender: Callable[..., Recommender]
 @settings(max_examples=150, deadline=None)
 def test_no_answer_breaks_a_rule_whatever_works(
     by_mode: dict[Mode, Recommender],
+    service: Service,
     lexicon: Lexicon,
     query: str,
     foods: list[str],
@@ -171,6 +173,8 @@ def test_no_answer_breaks_a_rule_whatever_works(
         assert set(diets) <= set(recipe.diets or ()), recipe.recipe_id
         assert max_minutes is None or (recipe.minutes or 0) <= max_minutes
     assert ("nothing_left" in answer.notices) == (not answer.shown)
+    # What looks once more at live answers has nothing to say.
+    assert violations_of(answer, catalogue=service.catalogue, lexicon=lexicon) == []
 
 
 @given(
@@ -180,13 +184,14 @@ def test_no_answer_breaks_a_rule_whatever_works(
 )
 @settings(max_examples=40, deadline=None)
 def test_what_a_filter_asks_for_is_there(
-    by_mode: dict[Mode, Recommender], lexicon: Lexicon, include: str, meals: list[str], mode: Mode
+    by_mode: dict[Mode, Recommender], service: Service, lexicon: Lexicon, include: str, meals: list[str], mode: Mode
 ) -> None:
     answer = by_mode[mode].answer(Ask("algo rico", n=20, filters=Filters(include=[include], meals=meals)))
     wanted = concepts(include, lexicon)[0]
     for shown in answer.shown:
         assert wanted in contents_of(shown.stored.recipe, lexicon).concepts
         assert not set(meals).isdisjoint(shown.stored.recipe.meals)
+    assert violations_of(answer, catalogue=service.catalogue, lexicon=lexicon) == []
 
 
 @given(query=st.text(min_size=1, max_size=60))
