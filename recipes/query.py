@@ -265,6 +265,8 @@ class _Reading:
 
     def _promised_within(self, mention: Mention) -> set[str]:
         """What the name of a food rules out itself, as "pan sin gluten" and "vegan ice cream" do."""
+        if mention.end - mention.start == 1:
+            return set(self._without(mention))
         ruled_out: set[str] = set()
         for start in range(mention.start, mention.end):
             for stop in range(start + 1, mention.end + 1):
