@@ -14,11 +14,11 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
 
+from mlops.clock import Clock, utc_now
 from mlops.errors import StoreUnavailable
 from mlops.store import Database, insert_new, upsert
 from recipes import schema
 from recipes.catalog import Catalogue, Rating
-from recipes.catalog.catalogue import Clock, utc_now
 from recipes.constraints import WORD_MARK
 from recipes.errors import NotShown, UnknownRequest
 from recipes.recommender import Answer, QueryHasher

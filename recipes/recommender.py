@@ -20,9 +20,9 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops.clock import utc_now
 from mlops.errors import StoreUnavailable
 from recipes.catalog import Catalogue, StoredRecipe
-from recipes.catalog.catalogue import utc_now
 from recipes.constraints import Constraints, Filters, constraints_from, unknown_exclusions
 from recipes.contents import Contents, contents_of
 from recipes.durations import minutes_at_least

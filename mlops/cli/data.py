@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from mlops.clock import utc_now
 from mlops.errors import MlopsError, ProfileMissing
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def validate(
     with _judged():
         tables = {name: _table(Path(path)) for name, path in names.items()}
         found = validate_data(
-            read_typed(data), schema=load_schema(schema), part=part, tables=tables, now=datetime.now(UTC),
+            read_typed(data), schema=load_schema(schema), part=part, tables=tables, now=utc_now(),
             max_violations=limit,
         )  # fmt: skip
     if as_json:
@@ -187,7 +187,7 @@ def _write_page(found: DriftReport, path: Path, title: str) -> None:
     from mlops.drift.page import drift_page
     from mlops.reports import save_page
 
-    save_page(path, drift_page(found, title=title, made_at=datetime.now(UTC)))
+    save_page(path, drift_page(found, title=title, made_at=utc_now()))
     _err.print(f"report: {escape(str(path))}")
 
 

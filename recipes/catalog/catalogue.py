@@ -3,31 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from mlops.clock import Clock, utc_now
 from mlops.store import Database, upsert
 from recipes import schema
 from recipes.catalog.recipe import Recipe, RecipeText
 from recipes.errors import UnknownRecipe
 from recipes.text import Language
 
-Clock = Callable[[], datetime]
 # SQLite accepts 32,766 variables in a statement, PostgreSQL 65,535; a batch stays far below.
 _BATCH = 500
 # Built once: putting a statement together costs more than SQLite takes to answer it, and each request runs these two.
 _NUMBERS: sa.BindParameter[Any] = sa.bindparam("numbers", expanding=True)
 _BY_NUMBER = sa.select(schema.recipes).where(schema.recipes.c.recipe_no.in_(_NUMBERS))
 _TEXTS_BY_NUMBER = sa.select(schema.recipe_texts).where(schema.recipe_texts.c.recipe_no.in_(_NUMBERS))
-
-
-def utc_now() -> datetime:
-    """The time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)

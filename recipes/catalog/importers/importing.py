@@ -13,9 +13,10 @@ from typing import IO, Any
 import orjson
 import sqlalchemy as sa
 
+from mlops.clock import utc_now
 from mlops.store import Database, upsert
 from recipes import schema
-from recipes.catalog.catalogue import Catalogue, Rating, SaveCounts, utc_now
+from recipes.catalog.catalogue import Catalogue, Rating, SaveCounts
 from recipes.catalog.importers.files import Position, check_readable, fingerprint
 from recipes.catalog.importers.json_ld import read_json_ld
 from recipes.catalog.importers.layouts import LAYOUTS, whole_number
