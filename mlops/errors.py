@@ -34,6 +34,8 @@ MlopsError
 │   ├── BadProfile              what should be a reference profile is none
 │   └── ProfileMissing          a model version was registered without one
 ├── EvaluationError         see mlops.evaluation.errors
+├── RetrainingError         training a model anew
+│   └── TooLittleData           there is not enough to learn from
 └── ValidationError         data that cannot be validated; data that is wrong is a report, not an error
     ├── BadSchema               what should be a schema is none, or a rule in it is unknown
     └── UnreadableData          the data cannot be read, or not without changing it
@@ -54,6 +56,14 @@ class BadProfile(DriftError, ValueError):
 
 class ProfileMissing(DriftError, LookupError):
     """A model version was registered without a reference profile, so there is nothing to compare with."""
+
+
+class RetrainingError(MlopsError):
+    """Something about training a model anew."""
+
+
+class TooLittleData(RetrainingError):
+    """There is not enough to learn from. The message says how much there is, and how much it takes."""
 
 
 class InvalidSettings(MlopsError, ValueError):

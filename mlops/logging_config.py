@@ -1,0 +1,1 @@
+"""Structured JSON logs: who logs, where it goes, and what never gets there."""

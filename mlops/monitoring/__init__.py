@@ -1,0 +1,1 @@
+"""What the service measures of itself, and what is made of it: windows, anomalies, alerts, health."""
