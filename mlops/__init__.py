@@ -1,7 +1,7 @@
 """The toolkit under Recipe Recommender: it operates models of any project, and knows nothing of recipes.
 
 Importing it reads nothing and opens nothing. What is named in ``__all__`` is loaded when it is first asked for;
-``config`` and ``model_registry`` are made from the environment's settings at that moment.
+``config``, ``model_registry`` and ``metrics_collector`` are made from the environment's settings at that moment.
 """
 
 from __future__ import annotations
@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.evaluation import EvaluationReport, ModelEvaluator
     from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
+    from mlops.monitoring.collector import MetricsCollector
     from mlops.validation import ModelValidator
 
     config: Settings
+    metrics_collector: MetricsCollector
     model_registry: ModelRegistry
 
 # Where each name is defined.
 _HOMES = {
     "EvaluationReport": "mlops.evaluation",
     "Lineage": "mlops.model_registry",
+    "MetricsCollector": "mlops.monitoring.collector",
     "ModelEvaluator": "mlops.evaluation",
     "ModelMetadata": "mlops.model_registry",
     "ModelRegistry": "mlops.model_registry",
@@ -34,12 +37,14 @@ _HOMES = {
 __all__ = [
     "EvaluationReport",
     "Lineage",
+    "MetricsCollector",
     "ModelEvaluator",
     "ModelMetadata",
     "ModelRegistry",
     "ModelValidator",
     "ModelVersion",
     "config",
+    "metrics_collector",
     "model_registry",
 ]
 
@@ -64,6 +69,11 @@ class _Package(ModuleType):
     @model_registry.setter
     def model_registry(self, _module: ModuleType) -> None:
         pass
+
+    @property
+    def metrics_collector(self) -> Any:
+        """The metrics of the environment's settings."""
+        return importlib.import_module("mlops.monitoring.collector").default_collector()
 
     def __getattr__(self, name: str) -> Any:
         if name in _HOMES:

@@ -51,6 +51,14 @@ class Settings(BaseSettings):
         "MLflow is installed.",
     )
     mlflow_experiment_name: str = Field("recipe-recommender", description="MLflow experiment that runs are kept in.")
+    monitoring_enabled: bool = Field(True, description="Whether metrics are recorded.")
+    metrics_flush_seconds: float = Field(
+        0.5, ge=0.01, le=60, description="How often metrics are written, in seconds: what a killed process may lose."
+    )
+    metrics_raw_days: int = Field(7, ge=1, le=3650, description="How many days single metric points are kept.")
+    metrics_retention_days: int = Field(
+        90, ge=1, le=3650, description="How many days metrics are kept at all, as sketches of hours and days."
+    )
 
     @field_validator("data_dir")
     @classmethod
@@ -75,6 +83,11 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Folder of the registry's view and the artefacts."""
         return self.data_dir / "models"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Folder of the metrics log."""
+        return self.data_dir / "metrics"
 
     @property
     def state_url(self) -> str:
