@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.evaluation import EvaluationReport, ModelEvaluator
     from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
+    from mlops.monitoring.anomalies import AnomalyDetector, anomaly_detector
+    from mlops.monitoring.health import HealthMonitor, health_monitor
     from mlops.validation import ModelValidator
 
     config: Settings
@@ -22,24 +24,32 @@ if TYPE_CHECKING:
 
 # Where each name is defined.
 _HOMES = {
+    "AnomalyDetector": "mlops.monitoring.anomalies",
     "EvaluationReport": "mlops.evaluation",
+    "HealthMonitor": "mlops.monitoring.health",
     "Lineage": "mlops.model_registry",
     "ModelEvaluator": "mlops.evaluation",
     "ModelMetadata": "mlops.model_registry",
     "ModelRegistry": "mlops.model_registry",
     "ModelValidator": "mlops.validation",
     "ModelVersion": "mlops.model_registry",
+    "anomaly_detector": "mlops.monitoring.anomalies",
+    "health_monitor": "mlops.monitoring.health",
 }
 
 __all__ = [
+    "AnomalyDetector",
     "EvaluationReport",
+    "HealthMonitor",
     "Lineage",
     "ModelEvaluator",
     "ModelMetadata",
     "ModelRegistry",
     "ModelValidator",
     "ModelVersion",
+    "anomaly_detector",
     "config",
+    "health_monitor",
     "model_registry",
 ]
 
