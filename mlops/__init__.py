@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.evaluation import EvaluationReport, ModelEvaluator
     from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
+    from mlops.monitoring.anomalies import AnomalyDetector, anomaly_detector
     from mlops.monitoring.collector import MetricsCollector
+    from mlops.monitoring.health import HealthMonitor, health_monitor
     from mlops.validation import ModelValidator
 
     config: Settings
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 
 # Where each name is defined.
 _HOMES = {
+    "AnomalyDetector": "mlops.monitoring.anomalies",
     "EvaluationReport": "mlops.evaluation",
+    "HealthMonitor": "mlops.monitoring.health",
     "Lineage": "mlops.model_registry",
     "MetricsCollector": "mlops.monitoring.collector",
     "ModelEvaluator": "mlops.evaluation",
@@ -32,10 +36,14 @@ _HOMES = {
     "ModelRegistry": "mlops.model_registry",
     "ModelValidator": "mlops.validation",
     "ModelVersion": "mlops.model_registry",
+    "anomaly_detector": "mlops.monitoring.anomalies",
+    "health_monitor": "mlops.monitoring.health",
 }
 
 __all__ = [
+    "AnomalyDetector",
     "EvaluationReport",
+    "HealthMonitor",
     "Lineage",
     "MetricsCollector",
     "ModelEvaluator",
@@ -43,7 +51,9 @@ __all__ = [
     "ModelRegistry",
     "ModelValidator",
     "ModelVersion",
+    "anomaly_detector",
     "config",
+    "health_monitor",
     "metrics_collector",
     "model_registry",
 ]

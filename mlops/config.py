@@ -17,6 +17,7 @@ from mlops.errors import InvalidSettings
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Settings(BaseSettings):
@@ -59,6 +60,40 @@ class Settings(BaseSettings):
     metrics_retention_days: int = Field(
         90, ge=1, le=3650, description="How many days metrics are kept at all, as sketches of hours and days."
     )
+
+    alert_threshold_latency: Annotated[float, Field(gt=0)] = Field(
+        5000.0, description="95th percentile of an answer's time, in ms, above which there is an alert."
+    )
+    alert_threshold_error_rate: Share = Field(
+        0.05, description="Share of requests that fail, 0 to 1, above which there is an alert."
+    )
+    alert_threshold_accuracy_drop: Share = Field(
+        0.05, description="Fall of a model's accuracy relative to its baseline, 0 to 1, above which it is unwell."
+    )
+    slo_availability: Share = Field(0.99, description="Objective: share of requests that do not fail, 0 to 1.")
+    slo_latency_ms: Annotated[float, Field(gt=0)] = Field(
+        1000.0, description="An answer that takes longer, in ms, counts as slow."
+    )
+    slo_latency_share: Share = Field(0.99, description="Objective: share of requests that are not slow, 0 to 1.")
+    alert_webhook_url: SecretStr | None = Field(
+        None, description="Where alerts are posted to as JSON, besides the log and the page. Default: nowhere."
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None, description="Secret that signs what is posted there (HMAC-SHA256)."
+    )
+    alert_cool_down_minutes: Annotated[float, Field(ge=0, le=10_080)] = Field(
+        10.0, description="An alert that comes back within so many minutes is the same one, and is told only later."
+    )
+    watch_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = Field(
+        10.0, description="How often the rules for alerts are looked at, in seconds."
+    )
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _is_a_web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        return value
 
     @field_validator("data_dir")
     @classmethod

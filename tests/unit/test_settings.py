@@ -13,7 +13,10 @@ from recipes.config import Settings, load_settings
 
 REPOSITORY = Path(__file__).parent.parent.parent
 EXAMPLE = REPOSITORY / ".env.example"
-SECRETS = ("DATABASE_URL", "ARTIFACT_SIGNING_KEY", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "QDRANT_API_KEY")
+SECRETS = (
+    "DATABASE_URL", "ARTIFACT_SIGNING_KEY", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "QDRANT_API_KEY",
+    "ALERT_WEBHOOK_SECRET",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
