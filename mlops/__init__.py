@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.evaluation import EvaluationReport, ModelEvaluator
+    from mlops.logging_config import (
+        app_logger,
+        get_logger,
+        mlops_logger,
+        model_logger,
+        monitoring_logger,
+        retraining_logger,
+        setup_logging,
+    )
     from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
     from mlops.validation import ModelValidator
 
@@ -29,6 +38,13 @@ _HOMES = {
     "ModelRegistry": "mlops.model_registry",
     "ModelValidator": "mlops.validation",
     "ModelVersion": "mlops.model_registry",
+    "app_logger": "mlops.logging_config",
+    "get_logger": "mlops.logging_config",
+    "mlops_logger": "mlops.logging_config",
+    "model_logger": "mlops.logging_config",
+    "monitoring_logger": "mlops.logging_config",
+    "retraining_logger": "mlops.logging_config",
+    "setup_logging": "mlops.logging_config",
 }
 
 __all__ = [
@@ -39,8 +55,15 @@ __all__ = [
     "ModelRegistry",
     "ModelValidator",
     "ModelVersion",
+    "app_logger",
     "config",
+    "get_logger",
+    "mlops_logger",
+    "model_logger",
     "model_registry",
+    "monitoring_logger",
+    "retraining_logger",
+    "setup_logging",
 ]
 
 
