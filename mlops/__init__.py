@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.evaluation import EvaluationReport, ModelEvaluator
+    from mlops.logging_config import (
+        app_logger,
+        get_logger,
+        mlops_logger,
+        model_logger,
+        monitoring_logger,
+        retraining_logger,
+        setup_logging,
+    )
     from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
     from mlops.monitoring.anomalies import AnomalyDetector, anomaly_detector
     from mlops.monitoring.collector import MetricsCollector
@@ -37,7 +46,14 @@ _HOMES = {
     "ModelValidator": "mlops.validation",
     "ModelVersion": "mlops.model_registry",
     "anomaly_detector": "mlops.monitoring.anomalies",
+    "app_logger": "mlops.logging_config",
+    "get_logger": "mlops.logging_config",
     "health_monitor": "mlops.monitoring.health",
+    "mlops_logger": "mlops.logging_config",
+    "model_logger": "mlops.logging_config",
+    "monitoring_logger": "mlops.logging_config",
+    "retraining_logger": "mlops.logging_config",
+    "setup_logging": "mlops.logging_config",
 }
 
 __all__ = [
@@ -52,10 +68,17 @@ __all__ = [
     "ModelValidator",
     "ModelVersion",
     "anomaly_detector",
+    "app_logger",
     "config",
+    "get_logger",
     "health_monitor",
     "metrics_collector",
+    "mlops_logger",
+    "model_logger",
     "model_registry",
+    "monitoring_logger",
+    "retraining_logger",
+    "setup_logging",
 ]
 
 

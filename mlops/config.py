@@ -34,6 +34,15 @@ class Settings(BaseSettings):
         None, description="State database, such as postgresql://user:password@host/name. Default: SQLite in DATA_DIR."
     )
     log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+    max_log_size_mb: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        10, description="Size in MB at which a log file is rotated, 1 to 10000."
+    )
+    backup_count: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        5, description="How many older files of each log are kept, those of earlier days included, 1 to 10000."
+    )
+    log_query_text: bool = Field(
+        False, description="Whether logs hold the text of queries; otherwise only its hash and length."
+    )
     artifact_signing_key: SecretStr | None = Field(
         None, description="Secret that signs model artefacts; with it, only artefacts signed with it are loaded."
     )
@@ -123,6 +132,11 @@ class Settings(BaseSettings):
     def metrics_dir(self) -> Path:
         """Folder of the metrics log."""
         return self.data_dir / "metrics"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Folder of the log files."""
+        return self.data_dir / "logs"
 
     @property
     def state_url(self) -> str:
