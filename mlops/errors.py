@@ -36,7 +36,8 @@ MlopsError
 ├── EvaluationError         see mlops.evaluation.errors
 ├── AlertError              alerts
 │   ├── UnknownAlert            no alert has this number
-│   └── AlertClosed             it is resolved already
+│   ├── AlertClosed             it is resolved already
+│   └── DeliveryFailed          nobody could be told of it now
 ├── RetrainingError         training a model anew
 │   └── TooLittleData           there is not enough to learn from
 └── ValidationError         data that cannot be validated; data that is wrong is a report, not an error
@@ -79,6 +80,10 @@ class UnknownAlert(AlertError, LookupError):
 
 class AlertClosed(AlertError):
     """The alert is resolved already, so there is nothing left to acknowledge or resolve."""
+
+
+class DeliveryFailed(AlertError):
+    """Nobody could be told of an alert by this channel now."""
 
 
 class InvalidSettings(MlopsError, ValueError):

@@ -17,7 +17,7 @@ Verdict = Literal["warming up", "ok", "suspect", "anomaly", "level shift"]
 
 # Page–Hinkley on standardised values: shifts of a standard deviation matter, and half of one goes unnoticed.
 _DELTA = 0.5
-_SHIFT = 16.0
+_SHIFT = 20.0
 # No single value may count as a shift, however far off it is.
 _FARTHEST = 4.0
 
@@ -57,7 +57,8 @@ class StreamingDetector:
     """Judges each value by the *window* values before it, never by itself, by median and MAD.
 
     With a history of three weeks and more, what is usual at this hour of the week is taken off first. A level shift
-    (Page–Hinkley on standardised values) is told once; then the detector warms up on the new level.
+    (Page–Hinkley on standardised values, as soon as the window is full) is told once; then the detector warms up on the
+    new level.
     """
 
     def __init__(
@@ -120,8 +121,9 @@ class StreamingDetector:
         scale = robust_scale(before, center=middle) or 1.0
         residual = value - (usual or 0.0)
         score = (residual - middle) / scale
-        frame = self._frame or self._framed(before, middle, scale)
-        verdict = self._verdict(score, frame.standardised(residual))
+        if self._frame is None and before.size == self._window.maxlen:
+            self._frame = self._framed(before, middle, scale)
+        verdict = self._verdict(score, residual)
         return Judgement(verdict, score, middle + (usual or 0.0), baseline, before.size)
 
     def _residual(self, at: datetime, value: float) -> float:
@@ -136,15 +138,15 @@ class StreamingDetector:
 
     def _framed(self, before: Floats, middle: float, scale: float) -> _Frame:
         # It stands still until the next shift: one that followed the values would hide a slow decay.
-        self._frame = _Frame(middle, scale)
+        frame = _Frame(middle, scale)
         self._shift.reset()
         for residual in before:
-            self._shift.update(self._frame.standardised(float(residual)))
-        return self._frame
+            self._shift.update(frame.standardised(float(residual)))
+        return frame
 
-    def _verdict(self, score: float, standardised: float) -> Verdict:
+    def _verdict(self, score: float, residual: float) -> Verdict:
         self._run = _longer(self._run, score, self._threshold)
-        if self._shift.update(standardised):
+        if self._frame is not None and self._shift.update(self._frame.standardised(residual)):
             self._window.clear()
             self._frame = None
             self._run = 0
