@@ -7,9 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from mlops.monitoring.descriptions import Description, description
 from mlops.monitoring.protocol import Labels, Metrics
 from recipes.constraints import Constraints
 from recipes.recommender import Answer
+
+_TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
+# What each measure is: kind, unit, meaning. All that the service records is here, and nothing else; a test compares.
+MEASURES: Mapping[str, Description] = {
+    "api_latency_ms": description(unit="ms", help="Time of an answer to POST /recommend, by version and language"),
+    "slow_rate": description(unit="share", help="1 for an answer slower than SLO_LATENCY_MS, 0 for others"),
+    "http_latency_ms": description(unit="ms", help="Time of any other request, by route"),
+    "request_count": description("counter", help="Requests, by route and status"),
+    "error_rate": description(unit="share", help="1 for a request that the service failed, 0 for others, by route"),
+    "parse_ms": description(unit="ms", help="Understanding a query"),
+    "encode_ms": description(unit="ms", help="From words to a vector"),
+    "retrieve_ms": description(unit="ms", help="Finding candidates in the index"),
+    "rank_ms": description(unit="ms", help="Ranking the candidates"),
+    "load_ms": description(unit="ms", help="Reading the recipes that are shown"),
+    "shelf_ms": description(unit="ms", help="Choosing from popular recipes while encoder or index are away"),
+    "translation_latency_ms": description(unit="ms", help="Translating a recipe, in the background"),
+    "num_recipes": description(help="Recipes in an answer"),
+    "empty_results": description(unit="share", help="1 for an answer without a recipe, 0 for others"),
+    "degraded_answers": description(unit="share", help="1 for an answer without encoder or index, 0 for others"),
+    "constraint_count": description(help="Rules that a cook gave"),
+    "top_score": description(help="Score of the first recipe, 0 to 1", boundaries=_TENTHS),
+    "process_cpu_percent": description("gauge", unit="percent", help="Load of a process, 100 is one core"),
+    "process_memory_mb": description("gauge", unit="MB", help="Resident memory of a process"),
+    "event_loop_lag_ms": description(unit="ms", help="How much too late the event loop wakes a sleeper"),
+    "queue_depth": description("gauge", help="What waits in a queue"),
+    "dropped_count": description("counter", help="What a full queue dropped"),
+    "label_overflow_count": description("counter", help="Points whose labels were too many"),
+    "metric_write_failures": description("counter", help="Flushes of metrics that failed, and torn lines"),
+    "answer_problem_count": description("counter", help="Answers that broke a rule, by kind, of those looked at"),
+}
 
 # Stages of the path of a request that have a measure of their own.
 _STAGES: Mapping[str, str] = {
@@ -29,8 +60,14 @@ _FAILED = 500
 class ServiceMeasures:
     """Records what the service does in *metrics*. Safe to use from several threads."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, *, slow_ms: float) -> None:
+        """Nothing is recorded yet.
+
+        Args:
+            slow_ms: an answer that takes longer counts as slow.
+        """
         self._metrics = metrics
+        self._slow_ms = slow_ms
         # Labels by what they say, made once.
         self._labels: dict[tuple[str, ...], Labels] = {}
 
@@ -62,7 +99,9 @@ class ServiceMeasures:
         record("request_count", 1.0, self._of_request(route, str(status)))
         record("error_rate", float(status >= _FAILED), self._of_route(route))
         if route == _RECOMMEND and version is not None and language is not None:
-            record("api_latency_ms", milliseconds, self._of_answer(version, language))
+            labels = self._of_answer(version, language)
+            record("api_latency_ms", milliseconds, labels)
+            record("slow_rate", float(milliseconds > self._slow_ms), labels)
         else:
             record("http_latency_ms", milliseconds, self._of_route(route))
 

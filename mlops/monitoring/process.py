@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import psutil
 
-from mlops.monitoring.protocol import Metrics
+from mlops.monitoring.protocol import Labels, Metrics
 
 Count = Callable[[], int]
+# Name, labels and present total of something that is counted elsewhere.
+Total = tuple[str, Labels, int]
 
 SAMPLE_SECONDS = 5.0
 LAG_SECONDS = 0.5
@@ -21,8 +23,8 @@ class ProcessSampler:
     """Records figures of this process from a thread of its own.
 
     ``process_cpu_percent`` is of one core since the last sample: two busy threads can make it 200.
-    ``process_memory_mb`` is the resident set. ``queue_depth`` has one point for each queue, and ``dropped_count`` what
-    each queue dropped since the last sample, where it dropped anything.
+    ``process_memory_mb`` is the resident set. ``queue_depth`` has one point for each queue. Of what is counted elsewhere
+    the growth since the last sample is recorded, where there is any.
     """
 
     def __init__(
@@ -30,20 +32,20 @@ class ProcessSampler:
         metrics: Metrics,
         *,
         queues: Mapping[str, Count] | None = None,
-        dropped: Mapping[str, Count] | None = None,
+        totals: Callable[[], Iterable[Total]] = tuple,
         sample_seconds: float = SAMPLE_SECONDS,
     ) -> None:
         """Nothing is measured yet.
 
         Args:
             queues: how much waits in each queue, by its name. Quick to call, from any thread.
-            dropped: how much each queue has dropped since its beginning.
+            totals: what is counted elsewhere, such as what queues have dropped since their beginning.
         """
         self._metrics = metrics
         self._queues = dict(queues or {})
-        self._dropped = dict(dropped or {})
+        self._totals = totals
         self._sample_seconds = sample_seconds
-        self._seen = dict.fromkeys(self._dropped, 0)
+        self._seen: dict[tuple[str, frozenset[tuple[str, str]]], int] = {}
         self._process = psutil.Process()
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -70,14 +72,16 @@ class ProcessSampler:
         self._metrics.record("process_memory_mb", self._process.memory_info().rss / 1e6)
         for name, waiting in self._queues.items():
             self._metrics.record("queue_depth", waiting(), {"queue": name})
-        for name, count in self._dropped.items():
-            self._record_dropped(name, count())
+        for name, labels, total in self._totals():
+            self._record_growth(name, labels, total)
 
-    def _record_dropped(self, name: str, n_dropped: int) -> None:
+    def _record_growth(self, name: str, labels: Labels, total: int) -> None:
+        key = (name, frozenset(labels.items()))
+        growth = total - self._seen.get(key, 0)
         # A queue may find that what it had counted as dropped was written after all.
-        if n_dropped > self._seen[name]:
-            self._metrics.record("dropped_count", n_dropped - self._seen[name], {"queue": name})
-        self._seen[name] = n_dropped
+        if growth > 0:
+            self._metrics.record(name, growth, labels or None)
+        self._seen[key] = total
 
     def _run(self) -> None:
         while not self._stopping.wait(self._sample_seconds):

@@ -34,13 +34,14 @@ def test_a_sample_holds_load_memory_and_what_waits_in_each_queue() -> None:
     assert depths == [(7, {"queue": "answers"}), (0, {"queue": "translation"})]
 
 
-def test_only_what_was_dropped_since_the_last_sample_counts() -> None:
+def test_of_what_is_counted_elsewhere_only_the_growth_since_the_last_sample_counts() -> None:
     metrics: Any = Recorded()
     counts = iter([3, 3, 2, 5])
-    sampler = ProcessSampler(metrics, dropped={"answers": lambda: next(counts)})
+    sampler = ProcessSampler(metrics, totals=lambda: [("dropped_count", {"queue": "answers"}, next(counts))])
     for _ in range(4):
         sampler.sample()
-    assert metrics.of("dropped_count") == [3, 3]
+    grown = [(value, labels) for name, value, labels in metrics.points if name == "dropped_count"]
+    assert grown == [(3, {"queue": "answers"}), (3, {"queue": "answers"})]
 
 
 def test_the_last_sample_is_taken_when_it_stops() -> None:
