@@ -34,6 +34,15 @@ class Settings(BaseSettings):
         None, description="State database, such as postgresql://user:password@host/name. Default: SQLite in DATA_DIR."
     )
     log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+    max_log_size_mb: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        10, description="Size in MB at which a log file is rotated, 1 to 10000."
+    )
+    backup_count: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        5, description="How many older files of each log are kept, those of earlier days included, 1 to 10000."
+    )
+    log_query_text: bool = Field(
+        False, description="Whether logs hold the text of queries; otherwise only its hash and length."
+    )
     artifact_signing_key: SecretStr | None = Field(
         None, description="Secret that signs model artefacts; with it, only artefacts signed with it are loaded."
     )
@@ -52,6 +61,14 @@ class Settings(BaseSettings):
         "MLflow is installed.",
     )
     mlflow_experiment_name: str = Field("recipe-recommender", description="MLflow experiment that runs are kept in.")
+    monitoring_enabled: bool = Field(True, description="Whether metrics are recorded.")
+    metrics_flush_seconds: float = Field(
+        0.5, ge=0.01, le=60, description="How often metrics are written, in seconds: what a killed process may lose."
+    )
+    metrics_raw_days: int = Field(7, ge=1, le=3650, description="How many days single metric points are kept.")
+    metrics_retention_days: int = Field(
+        90, ge=1, le=3650, description="How many days metrics are kept at all, as sketches of hours and days."
+    )
 
     alert_threshold_latency: Annotated[float, Field(gt=0)] = Field(
         5000.0, description="95th percentile of an answer's time, in ms, above which there is an alert."
@@ -110,6 +127,16 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Folder of the registry's view and the artefacts."""
         return self.data_dir / "models"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Folder of the metrics log."""
+        return self.data_dir / "metrics"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Folder of the log files."""
+        return self.data_dir / "logs"
 
     @property
     def state_url(self) -> str:

@@ -92,6 +92,8 @@ class Answer:
         mode: ``full``; ``words_only`` without an encoder; ``popular`` without an index; ``direct`` where a cook opened
             a recipe without asking.
         stage_ms: milliseconds spent in each stage of the path.
+        arm: of a rollout, None where none is on.
+        arm_propensity: how likely this request was to get that arm, above 0 to 1.
     """
 
     request_id: str
@@ -106,6 +108,8 @@ class Answer:
     model_version: str
     n_candidates: int
     stage_ms: Mapping[str, float]
+    arm: str | None = None
+    arm_propensity: float = 1.0
 
     @property
     def latency_ms(self) -> float:

@@ -65,6 +65,7 @@ WRONG = [
     ("PORT", "eighty"), ("PORT", "0"), ("PORT", "65536"), ("PORT", "7d"), ("LOG_LEVEL", "loud"), ("ENCODER", "bert"),
     ("MAX_BODY_BYTES", "12"), ("IMPRESSION_FLUSH_SECONDS", "0"), ("IMPRESSION_FLUSH_SECONDS", "61"),
     ("IMPRESSION_FLUSH_SECONDS", "nan"), ("IMPRESSION_BUFFER_SIZE", "0"), ("OPENAI_BASE_URL", "api.openai.com"),
+    ("MAX_LOG_SIZE_MB", "0"), ("BACKUP_COUNT", "0"), ("LOG_QUERY_TEXT", "perhaps"),
 ]  # fmt: skip
 
 
