@@ -51,7 +51,7 @@ def test_what_is_open_is_listed_and_the_rest_by_state(run: Run, book: AlertBook)
 
 
 def test_an_alert_is_shown_acknowledged_and_resolved(run: Run, book: AlertBook) -> None:
-    assert "failed        3" in run("show", 1).out
+    assert "failed     3" in run("show", 1).out
     assert run("ack", 1, "--because", "I look", "--actor", "ana").out == (
         "alert 1 (error_rate, critical) is acknowledged: 3 of 20 requests failed\n"
     )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from time import monotonic, sleep
 
 import pytest
 
+from mlops.config import Settings
 from mlops.errors import StoreUnavailable
+from mlops.monitoring.alerting import open_alerting
 from mlops.monitoring.alerts import AlertBook
 from mlops.monitoring.patient_book import PatientBook
 from mlops.monitoring.protocol import Metrics
@@ -233,3 +236,25 @@ def test_what_should_never_happen_is_found_with_where_it_happened(metrics: Plain
     found = check_of("dropped")(metrics, metrics.now)
     assert isinstance(found, Finding)
     assert found.sentence == "5 were dropped in 5 minutes (answers: 3, metrics: 2)"
+
+
+def test_a_service_s_alerting_finds_keeps_and_tells(
+    sqlite_database: Database, metrics: PlainMetrics, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(watch_seconds=0.1, alert_threshold_error_rate=0.2)
+    extra = Rule("extra", lambda metrics, now: Finding("it is odd", "info"), ("error_rate",))
+    alerting = open_alerting(
+        settings, metrics=metrics, database=sqlite_database, more_rules=[extra], clock=metrics.clock
+    )
+    metrics.record_all("error_rate", [1.0] * 10 + [0.0] * 40)
+    alerting.watch.turn()
+    assert open_keys(alerting.book) == ["extra", "slo_availability"]
+    metrics.record_all("error_rate", [1.0] * 50)
+    alerting.watch.turn()
+    assert open_keys(alerting.book) == ["error_rate", "extra", "slo_availability"]
+    alerting.start()
+    deadline = monotonic() + 10
+    while "alert error_rate firing (critical)" not in caplog.text and monotonic() < deadline:
+        sleep(0.01)
+    alerting.stop()
+    assert "alert error_rate firing (critical): 60 of 100 requests in 5 minutes failed" in caplog.text
