@@ -6,15 +6,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from mlops.clock import Clock, utc_now
 from mlops.logging_config import log_state
-from mlops.monitoring.alerts import open_alert_book
+from mlops.monitoring.alerting import open_alerting
 from mlops.monitoring.collector import open_metrics
-from mlops.monitoring.delivery import Deliverer, channels_of
 from mlops.monitoring.health import HealthMonitor
-from mlops.monitoring.patient_book import PatientBook
 from mlops.monitoring.process import Count, ProcessSampler, Total
-from mlops.monitoring.rules import default_rules
 from mlops.monitoring.thresholds import thresholds_of
-from mlops.monitoring.watch import Watch
 from mlops.store import Database
 from recipes.config import Settings
 from recipes.measures import MEASURES, ServiceMeasures
@@ -52,16 +48,9 @@ class Operations:
         for name, one in MEASURES.items():
             self.metrics.describe(name, one.kind, unit=one.unit, help=one.help, boundaries=one.boundaries)
         self.measures = ServiceMeasures(self.metrics, slow_ms=thresholds.slo_latency_ms)
-        self.alerts = open_alert_book(settings, database=database, clock=clock)
         self.health = HealthMonitor(self.metrics, thresholds=thresholds, clock=clock)
-        self._deliverer = Deliverer(database, channels_of(settings, clock=clock), clock=clock)
-        self._watch = Watch(
-            default_rules(thresholds, database=database),
-            metrics=self.metrics,
-            book=PatientBook(self.alerts, on_wait=self._deliverer.tell_soon),
-            every_seconds=settings.watch_seconds,
-            clock=clock,
-        )
+        self._alerting = open_alerting(settings, metrics=self.metrics, database=database, clock=clock)
+        self.alerts = self._alerting.book
         self._totals_of_service = totals
         self._sampler = ProcessSampler(self.metrics, queues=queues, totals=self._totals)
         self._is_on = settings.monitoring_enabled
@@ -71,14 +60,12 @@ class Operations:
         if self._is_on:
             self.metrics.start()
             self._sampler.start()
-            self._deliverer.start()
-            self._watch.start()
+            self._alerting.start()
 
     def stop(self) -> None:
         """Stop watching, and write what was measured so far."""
         if self._is_on:
-            self._watch.stop()
-            self._deliverer.stop()
+            self._alerting.stop()
             self._sampler.stop()
         self.metrics.stop()
 
