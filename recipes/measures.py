@@ -93,7 +93,7 @@ class ServiceMeasures:
             route: its pattern, such as ``/recetas/{recipe_id}``.
             version, language: of the answer, where the request was for recipes.
         """
-        if route.startswith(_OF_MACHINES):
+        if is_of_machines(route):
             return
         record = self._metrics.record
         record("request_count", 1.0, self._of_request(route, str(status)))
@@ -117,6 +117,11 @@ class ServiceMeasures:
 
     def _of_route(self, route: str) -> Labels:
         return self._labels.setdefault(("route", route), {"route": route})
+
+
+def is_of_machines(route: str) -> bool:
+    """Whether *route* is asked by machines every few seconds, as health and metrics are."""
+    return route.startswith(_OF_MACHINES)
 
 
 def n_constraints(rules: Constraints) -> int:

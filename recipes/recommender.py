@@ -159,6 +159,11 @@ class Recommender:
         )
         self._shelf = self._catalogue.popular(N_ON_SHELF)
 
+    @property
+    def can_answer(self) -> bool:
+        """Whether there is anything to answer from: an index, or the shelf of popular recipes."""
+        return self.index is not None or bool(self._shelf)
+
     def answer(self, ask: Ask) -> Answer:
         """Answer *ask* as well as what is at hand allows.
 

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from mlops.cli import alerts, data, evaluation, keys, models
+from mlops.cli import alerts, data, evaluation, keys, metrics, models
 from mlops.cli.exits import epilogue, exit_code
 from mlops.cli.output import print_error
 from mlops.errors import MlopsError
@@ -20,6 +20,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate mode
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(metrics.app, name="metrics")
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
 app.command()(data.drift)

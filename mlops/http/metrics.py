@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,9 +11,9 @@ from mlops.clock import Clock, utc_now
 from mlops.http import problems
 from mlops.http.access import Access
 from mlops.http.answers import json_response
-from mlops.monitoring.protocol import Metrics
+from mlops.monitoring.collector import MetricsCollector
+from mlops.monitoring.prometheus import CONTENT_TYPE, exposition
 
-PROMETHEUS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LONGEST_WINDOW_MINUTES = 90 * 24 * 60
 
 Window = Annotated[
@@ -28,26 +28,14 @@ Label = Annotated[
 ]
 
 
-def router(
-    metrics: Metrics,
-    access: Access,
-    *,
-    prometheus_text: Callable[[], str],
-    status: Callable[[], dict[str, Any]],
-    clock: Clock = utc_now,
-) -> APIRouter:
-    """The endpoints over *metrics*.
-
-    Args:
-        prometheus_text: everything as Prometheus text.
-        status: how keeping the metrics goes: what waits, what was dropped.
-    """
+def router(metrics: MetricsCollector, access: Access, *, clock: Clock = utc_now) -> APIRouter:
+    """The endpoints over *metrics*."""
     routes = APIRouter(
         dependencies=[Depends(access.reads)], responses=problems.documented(401, 403, 422), tags=["metrics"]
     )
 
     def as_prometheus() -> Response:
-        return Response(prometheus_text(), headers={"content-type": PROMETHEUS_TYPE})
+        return Response(exposition(metrics), headers={"content-type": CONTENT_TYPE})
 
     @routes.get("/metrics", summary="Statistics of every metric over a window")
     def window(request: Request, window_minutes: Window = 60, by: Label = None) -> Response:
@@ -61,7 +49,7 @@ def router(
                 "window_minutes": window_minutes,
                 "until": until.isoformat(),
                 "metrics": {name: statistics for name, statistics in found.items() if statistics},
-                "collector": status(),
+                "collector": asdict(metrics.status()),
             }
         )
 
@@ -79,7 +67,7 @@ def wants_prometheus(accept: str) -> bool:
     return not kinds.isdisjoint({"text/plain", "application/openmetrics-text"}) and "application/json" not in kinds
 
 
-def _statistics(metrics: Metrics, name: str, window_minutes: float, by: str | None) -> dict[str, Any]:
+def _statistics(metrics: MetricsCollector, name: str, window_minutes: float, by: str | None) -> dict[str, Any]:
     statistics: dict[str, Any] = dict(metrics.get_stats(name, window_minutes))
     if statistics and by is not None:
         statistics["by"] = {by: metrics.stats_by(name, by, window_minutes)}

@@ -61,9 +61,10 @@ class FilesHandler(logging.Handler):
 
     def handle(self, record: logging.LogRecord) -> bool:
         """As the base class, but without its lock: threads need not wait for each other to append."""
-        passed = self.filter(record)
+        passed: bool | logging.LogRecord = self.filter(record)
         if passed:
-            self.emit(record)
+            # From Python 3.12 on a filter may put another record in the place of this one.
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
         return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -357,13 +357,15 @@ class MetricsCollector(WindowViews):
             self._n_unwritten -= self._unwritten.popleft().n_points
 
     def _run(self) -> None:
-        while not self._is_stopping:
+        while True:
+            self._wake.wait(self._flush_seconds)
+            if self._is_stopping:
+                return
             try:
                 self._tick()
             except Exception:
                 # This thread must neither end nor take the process with it.
                 _log.exception("metrics could not be flushed, and are tried again")
-            self._wake.wait(self._flush_seconds)
 
     def _tick(self) -> None:
         """What the thread does each time."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -37,37 +38,49 @@ class Ages:
     retention_days: int = 90
 
 
-def keep_house(folder: Path, *, clock: Clock, ages: Ages, max_series_per_name: int = MAX_SERIES_PER_NAME) -> bool:
-    """Do what is due. False where another process is at it, or there is no folder.
+def keep_house(
+    folder: Path,
+    *,
+    clock: Clock,
+    ages: Ages,
+    max_series_per_name: int = MAX_SERIES_PER_NAME,
+    patience_seconds: float = 0.0,
+) -> bool:
+    """Do what is due. False where another process is at it for longer than we are patient, or there is no folder.
 
     Raises:
         OSError: a file cannot be read, written or removed; the rest is done next time.
     """
-    with _alone(folder) as is_alone:
+    with alone(folder, patience_seconds=patience_seconds) as is_alone:
         if is_alone:
             _Housekeeper(folder, clock(), ages, max_series_per_name).work()
     return is_alone
 
 
 @contextlib.contextmanager
-def _alone(folder: Path) -> Iterator[bool]:
+def alone(folder: Path, *, patience_seconds: float = 0.0) -> Iterator[bool]:
+    """Whether no other process keeps house in *folder* while the block runs; False, too, where there is no folder."""
     try:
         file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except FileNotFoundError:
         yield False
         return
     try:
-        yield _locked(file)
+        yield _locked(file, until=time.monotonic() + patience_seconds)
     finally:
         os.close(file)
 
 
-def _locked(file: int) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
+def _locked(file: int, *, until: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 class _Housekeeper:

@@ -23,8 +23,8 @@ class ProcessSampler:
     """Records figures of this process from a thread of its own.
 
     ``process_cpu_percent`` is of one core since the last sample: two busy threads can make it 200.
-    ``process_memory_mb`` is the resident set. ``queue_depth`` has one point for each queue. Of what is counted elsewhere
-    the growth since the last sample is recorded, where there is any.
+    ``process_memory_mb`` is the resident set. ``queue_depth`` has one point for each queue. Of what is counted
+    elsewhere the growth since the last sample is recorded, where there is any.
     """
 
     def __init__(

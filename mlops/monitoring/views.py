@@ -146,12 +146,12 @@ class WindowViews:
             return self._windows.names()
 
     def totals(self) -> list[tuple[str, Labels, Sketch, float]]:
-        """Of each series, names sorted: name, labels, the sketch of all points ever, the last value."""
+        """Of each series, sorted: name, labels, the sketch of all points ever, the last value."""
         with self._guard:
             self._refresh()
             return [
                 (one.series.name, dict(one.series.labels), one.buckets[EVER][0], _last(one))
-                for one in self._windows.all()
+                for one in sorted(self._windows.all(), key=lambda one: (one.series.name, one.series.labels))
             ]
 
     def n_bytes(self) -> int:
