@@ -13,6 +13,7 @@ from mlops.monitoring.process import Count, ProcessSampler, Total
 from mlops.monitoring.thresholds import thresholds_of
 from mlops.store import Database
 from recipes.config import Settings
+from recipes.live_quality import LiveQuality
 from recipes.measures import MEASURES, ServiceMeasures
 
 
@@ -51,6 +52,7 @@ class Operations:
         self.health = HealthMonitor(self.metrics, thresholds=thresholds, clock=clock)
         self._alerting = open_alerting(settings, metrics=self.metrics, database=database, clock=clock)
         self.alerts = self._alerting.book
+        self._quality = LiveQuality(database, self.metrics, clock=clock)
         self._totals_of_service = totals
         self._sampler = ProcessSampler(self.metrics, queues=queues, totals=self._totals)
         self._is_on = settings.monitoring_enabled
@@ -61,10 +63,12 @@ class Operations:
             self.metrics.start()
             self._sampler.start()
             self._alerting.start()
+            self._quality.start()
 
     def stop(self) -> None:
         """Stop watching, and write what was measured so far."""
         if self._is_on:
+            self._quality.stop()
             self._alerting.stop()
             self._sampler.stop()
         self.metrics.stop()

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,7 +170,10 @@ def test_a_forked_child_writes_its_own_points_and_not_its_parents(make: Make, fo
     metrics = make()
     metrics.record("x", 1.0, flush=True)
     metrics.record("x", 2.0)
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # A fork beside threads is what is tested; later Pythons warn of it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         # Whatever happens, this copy of the test run must not go on.
         try:
@@ -295,6 +300,30 @@ def test_what_waits_is_bounded_and_the_oldest_go(make: Make, monkeypatch: pytest
     kept = make().get_stats("x")
     assert kept["max"] == 999
     assert kept["count"] == 1000 - metrics.status().n_dropped >= 90
+
+
+def test_a_disk_that_hangs_blocks_nobody_who_records(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = make()
+    metrics.record("x", 1.0)
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang(file: int, content: bytes) -> int:
+        hangs.set()
+        goes_on.wait()
+        return write(file, content)
+
+    write = os.write
+    monkeypatch.setattr(segments.os, "write", hang)
+    flusher = threading.Thread(target=metrics.flush)
+    flusher.start()
+    assert hangs.wait(10)
+    # A series that is known and new ones, in this very thread: it would hang, too.
+    for number in range(1000):
+        metrics.record("x", float(number), {"number": str(number % 10)} if number % 2 else None)
+    assert metrics.status().n_waiting == 1001
+    goes_on.set()
+    flusher.join()
+    assert metrics.get_stats("x")["count"] == 1001
 
 
 def test_a_folder_that_is_taken_away_comes_back(make: Make, folder: Path) -> None:
