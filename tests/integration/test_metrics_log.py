@@ -440,6 +440,36 @@ def test_a_rollup_that_is_damaged_is_counted_and_harms_nobody(make: Make, folder
     assert second.status().n_torn == 1
 
 
+def test_a_damaged_rollup_is_made_anew_from_its_points(make: Make, folder: Path) -> None:
+    clock = SetClock()
+    for value in (1.0, 2.0):
+        metrics = make(clock=clock)
+        metrics.record("x", value)
+        metrics.stop()
+    metrics.keep_house()
+    damaged = sorted(folder.glob("*.rollup"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    clock.time += timedelta(days=2)
+    for _ in range(2):
+        metrics.keep_house()
+    for path in segments_in(folder):
+        path.unlink()
+    again = make(clock=clock)
+    assert again.get_stats("x", 60 * 24 * 3)["count"] == 2
+    assert again.status().n_torn == 0
+
+
+def test_a_file_that_cannot_be_read_is_counted_and_hides_no_other(make: Make, folder: Path) -> None:
+    first = make()
+    first.record("x", 1.0)
+    first.stop()
+    for name in ("00000000T000000.000000-1-a.jsonl", "00000000T000000.000000-1-b.rollup"):
+        (folder / name).mkdir()
+    second = make()
+    assert second.get_stats("x")["count"] == 1
+    assert second.status().n_read_failures > 0
+
+
 def test_segments_end_by_size_and_by_time(make: Make, folder: Path) -> None:
     clock = SetClock()
     metrics = make(clock=clock)
