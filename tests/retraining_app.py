@@ -90,7 +90,9 @@ class Loop:
 
     def job(self, **parameters: Any) -> RetrainingJob:
         """A new job with *parameters*."""
-        return self.orchestrator.create_retrain_job(MODEL, parameters=parameters, requested_by="ana")
+        return self.orchestrator.create_retrain_job(
+            MODEL, parameters=parameters, requested_by="ana", held_for_seconds=0
+        )
 
     def run(self, **parameters: Any) -> RetrainingJob:
         """A new job, brought to its end."""

@@ -199,6 +199,8 @@ class NeedCheck:
             found.remarks.append(f"None of {len(seen)} columns has drifted.")
 
     def _ask_hindrances(self, found: _Sentences, model_id: str) -> None:
+        if not self._config.enabled:
+            found.hindrances.append("RETRAIN_ENABLED is off, so that only people start trainings.")
         freezes = self._registry.freezes()
         freeze = freezes.get("*") or freezes.get(model_id)
         found.figures["is_frozen"] = freeze is not None

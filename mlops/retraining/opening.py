@@ -13,9 +13,11 @@ from mlops.retraining.needs import Signals
 from mlops.retraining.orchestrator import RetrainingOrchestrator
 from mlops.retraining.process import Training
 from mlops.retraining.schedule import AutomaticRetrainingScheduler, parse_schedule
-from mlops.retraining.trainers import Trainers
+from mlops.retraining.trainers import TrainerEntry, Trainers
 
 _guard = threading.RLock()
+# What register_trainer was told, for the whole process.
+_registered: dict[str, TrainerEntry] = {}
 
 
 def config_of(settings: Settings) -> RetrainingConfig:
@@ -58,7 +60,7 @@ def open_orchestrator(
     return RetrainingOrchestrator(
         registry,
         folder=folder_of(settings),
-        trainers=trainers,
+        trainers=trainers or trainers_of(settings),
         config=config_of(settings),
         signals=signals,
         training=training,
@@ -66,15 +68,13 @@ def open_orchestrator(
     )
 
 
-@functools.cache
-def _trainers() -> Trainers:
-    return Trainers(default_settings().retrain_trainers)
+def trainers_of(settings: Settings | None = None) -> Trainers:
+    """What was registered in this process, and what *settings* name.
 
-
-def default_trainers() -> Trainers:
-    """How models are trained, one book for the process."""
-    with _guard:
-        return _trainers()
+    Raises:
+        InvalidSettings: ``RETRAIN_TRAINERS`` has another form.
+    """
+    return Trainers("" if settings is None else settings.retrain_trainers, registered=_registered)
 
 
 @functools.cache

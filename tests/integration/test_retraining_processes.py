@@ -120,6 +120,7 @@ def test_a_killed_worker_takes_its_training_with_it_and_another_worker_goes_on(
     ended = loop.orchestrator.worker().run_next()
     assert ended is not None
     assert (ended.job_id, ended.outcome, ended.attempts, ended.token) == (job.job_id, "promoted", 2, 2)
+    assert list(loop.folder.iterdir()) == []
     assert set(loop.statuses) == {"1.0.0", "1.1.0"}
 
 
