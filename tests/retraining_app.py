@@ -29,7 +29,7 @@ from mlops.store import Database
 
 MODEL = "tiny"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-CONFIG = RetrainingConfig(backoff_seconds=0.0, lease_seconds=5)
+CONFIG = RetrainingConfig(backoff_seconds=0.0, lease_seconds=30)
 
 
 class SetClock:
