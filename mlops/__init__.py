@@ -27,6 +27,16 @@ if TYPE_CHECKING:
     from mlops.monitoring.anomalies import AnomalyDetector, anomaly_detector
     from mlops.monitoring.collector import MetricsCollector
     from mlops.monitoring.health import HealthMonitor, health_monitor
+    from mlops.retraining import (
+        AutomaticRetrainingScheduler,
+        RetrainingConfig,
+        RetrainingJob,
+        RetrainingOrchestrator,
+        auto_scheduler,
+        register_trainer,
+        retrain_config,
+        retraining_orchestrator,
+    )
     from mlops.validation import ModelValidator
 
     config: Settings
@@ -36,6 +46,7 @@ if TYPE_CHECKING:
 # Where each name is defined.
 _HOMES = {
     "AnomalyDetector": "mlops.monitoring.anomalies",
+    "AutomaticRetrainingScheduler": "mlops.retraining",
     "EvaluationReport": "mlops.evaluation",
     "HealthMonitor": "mlops.monitoring.health",
     "Lineage": "mlops.model_registry",
@@ -45,19 +56,27 @@ _HOMES = {
     "ModelRegistry": "mlops.model_registry",
     "ModelValidator": "mlops.validation",
     "ModelVersion": "mlops.model_registry",
+    "RetrainingConfig": "mlops.retraining",
+    "RetrainingJob": "mlops.retraining",
+    "RetrainingOrchestrator": "mlops.retraining",
     "anomaly_detector": "mlops.monitoring.anomalies",
     "app_logger": "mlops.logging_config",
+    "auto_scheduler": "mlops.retraining",
     "get_logger": "mlops.logging_config",
     "health_monitor": "mlops.monitoring.health",
     "mlops_logger": "mlops.logging_config",
     "model_logger": "mlops.logging_config",
     "monitoring_logger": "mlops.logging_config",
+    "register_trainer": "mlops.retraining",
+    "retrain_config": "mlops.retraining",
     "retraining_logger": "mlops.logging_config",
+    "retraining_orchestrator": "mlops.retraining",
     "setup_logging": "mlops.logging_config",
 }
 
 __all__ = [
     "AnomalyDetector",
+    "AutomaticRetrainingScheduler",
     "EvaluationReport",
     "HealthMonitor",
     "Lineage",
@@ -67,8 +86,12 @@ __all__ = [
     "ModelRegistry",
     "ModelValidator",
     "ModelVersion",
+    "RetrainingConfig",
+    "RetrainingJob",
+    "RetrainingOrchestrator",
     "anomaly_detector",
     "app_logger",
+    "auto_scheduler",
     "config",
     "get_logger",
     "health_monitor",
@@ -77,7 +100,10 @@ __all__ = [
     "model_logger",
     "model_registry",
     "monitoring_logger",
+    "register_trainer",
+    "retrain_config",
     "retraining_logger",
+    "retraining_orchestrator",
     "setup_logging",
 ]
 

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from mlops.cli import alerts, data, evaluation, keys, metrics, models
+from mlops.cli import alerts, data, evaluation, keys, metrics, models, retrain
 from mlops.cli.exits import epilogue, exit_code
 from mlops.cli.output import print_error
 from mlops.errors import MlopsError
@@ -21,6 +21,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(metrics.app, name="metrics")
+app.add_typer(retrain.app, name="retrain")
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
 app.command()(data.drift)

@@ -16,7 +16,7 @@ MEANINGS = {
     DONE: "done",
     WRONG: "something is wrong; one line says what",
     MISTYPED: "the command was typed wrong",
-    UNKNOWN: "there is no such model, version, key or alert",
+    UNKNOWN: "there is no such model, version, key, alert or job",
     REFUSED: "a rule refuses it: an illegal move, a version that exists, a freeze, files, an export or a key that are "
     "not accepted, an approval that is refused, nothing to roll back to, an alert that is resolved",
     CONFLICT: "somebody else was first; nothing was changed",
@@ -25,9 +25,11 @@ MEANINGS = {
 
 _CODES: dict[type[errors.MlopsError], int] = {
     errors.InvalidMetadata: MISTYPED,
+    errors.BadSchedule: MISTYPED,
     errors.UnknownModel: UNKNOWN,
     errors.UnknownVersion: UNKNOWN,
     errors.UnknownKey: UNKNOWN,
+    errors.UnknownJob: UNKNOWN,
     errors.UnknownAlert: UNKNOWN,
     errors.InvalidExport: REFUSED,
     errors.VersionExists: REFUSED,
@@ -39,6 +41,8 @@ _CODES: dict[type[errors.MlopsError], int] = {
     errors.InvalidKey: REFUSED,
     errors.AlertClosed: REFUSED,
     errors.Conflict: CONFLICT,
+    errors.JobConflict: CONFLICT,
+    errors.JobLost: CONFLICT,
     errors.ApprovalRequired: WAITS,
 }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from mlops.drift import ReferenceProfile
 from mlops.evaluation import Gate
 from mlops.evaluation.results import Evaluation
+
+if TYPE_CHECKING:
+    from mlops.drift import ReferenceProfile
 
 # Told how far the training is, 0 to 1, and what it does now. Raises where the job is to stop.
 Progress = Callable[[float, str], None]
@@ -41,6 +43,12 @@ class Trainer(Protocol[Data]):
 
     A job runs in a process of its own: what is registered is a function that makes the trainer there, named as
     ``package.module:function``.
+
+    Whatever a function raises ends the job with its message: :class:`~mlops.errors.TooLittleData` as ``skipped``, others
+    as ``failed``. For what may pass, such as a source that does not answer,
+    :class:`~mlops.errors.TrainingInterrupted`: it is tried again.
+
+    A trainer may have an attribute ``code_version``, text for the lineage; else it is the SHA-256 of its module.
     """
 
     def load(self) -> Data:

@@ -36,8 +36,9 @@ DOCUMENTS = [
     *(REPOSITORY / name for name in ("README.md", "MLOPS_GUIDE.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((REPOSITORY / "docs").rglob("*.md")),
 ]
-# Their snippets follow each other and need files: tests/integration/test_evaluation_guide.py, test_data_guides.py.
-GUIDES_WITH_A_TEST_OF_THEIR_OWN = ("evaluation.md", "drift.md", "validation.md")
+# Their snippets follow each other and need files: tests/integration/test_evaluation_guide.py, test_data_guides.py,
+# tests/acceptance/test_own_model.py.
+GUIDES_WITH_A_TEST_OF_THEIR_OWN = ("bring-your-own-model.md", "evaluation.md", "drift.md", "validation.md")
 KEY = "a secret"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
