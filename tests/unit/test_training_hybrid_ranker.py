@@ -31,7 +31,9 @@ MUCH, LITTLE = World(n_answers=5_000), World(n_answers=700)
 
 
 def data_of(world: World, log: ImpressionLog | None = None, **options: Any) -> TrainingData:
-    return divided(world.log() if log is None else log, dataclasses.replace(OPTIONS, **options), until=world.end.timestamp())
+    return divided(
+        world.log() if log is None else log, dataclasses.replace(OPTIONS, **options), until=world.end.timestamp()
+    )
 
 
 def trained(data: TrainingData, seed: int = 1, **parameters: Any) -> Trained:
