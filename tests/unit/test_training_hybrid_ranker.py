@@ -26,8 +26,9 @@ from tests.shown_worlds import World, silent
 
 OPTIONS = TrainingOptions(n_rounds=40)
 TRAINER = HybridRankerTrainer(None, options=OPTIONS)  # type: ignore[arg-type]
-# Personal taste, of which 1.0.0 knows nothing; the little one has too few answers for trees.
-MUCH, LITTLE = World(n_answers=5_000), World(n_answers=700)
+# Personal taste, of which 1.0.0 knows nothing. In the one world it comes with a condition that no blend can express, in
+# the other there are too few answers for trees.
+MUCH, LITTLE = World(n_answers=8_000, needs="included"), World(n_answers=700)
 
 
 def data_of(world: World, log: ImpressionLog | None = None, **options: Any) -> TrainingData:
@@ -74,7 +75,7 @@ def test_a_planted_preference_is_found_and_passes_all_gates(much: TrainingData, 
         }  # fmt: skip
         assert challenger.metrics["ndcg@3"].mean > champion.metrics["ndcg@3"].mean + 0.08
     weights = orjson.loads(artefact[RANKER_FILE])["weights"]
-    assert max(weights, key=weights.__getitem__) == "affinity"
+    assert weights["affinity"] > 0.3 > weights["name_similarity"]
     assert sum(weights.values()) == pytest.approx(1, abs=1e-4)
 
 
@@ -132,7 +133,7 @@ def test_parts_follow_each_other_with_a_gap(much: TrainingData, log: ImpressionL
     spans = [sorted(times[one] for one in part.request_ids) for part in (much.train, much.validation, much.holdout)]
     for before, after in pairwise(spans):
         assert after[0] - before[-1] >= OPTIONS.delay_seconds
-    assert [round(len(part.sizes) / 5_000, 2) for part in (much.train, much.validation, much.holdout)] == [
+    assert [round(len(part.sizes) / 8_000, 2) for part in (much.train, much.validation, much.holdout)] == [
         0.62, 0.12, 0.2,
     ]  # fmt: skip
 
