@@ -34,6 +34,10 @@ MlopsError
 │   ├── BadProfile              what should be a reference profile is none
 │   └── ProfileMissing          a model version was registered without one
 ├── EvaluationError         see mlops.evaluation.errors
+├── AlertError              alerts
+│   ├── UnknownAlert            no alert has this number
+│   ├── AlertClosed             it is resolved already
+│   └── DeliveryFailed          nobody could be told of it now
 ├── RetrainingError         training a model anew
 │   └── TooLittleData           there is not enough to learn from
 └── ValidationError         data that cannot be validated; data that is wrong is a report, not an error
@@ -64,6 +68,22 @@ class RetrainingError(MlopsError):
 
 class TooLittleData(RetrainingError):
     """There is not enough to learn from. The message says how much there is, and how much it takes."""
+
+
+class AlertError(MlopsError):
+    """Something about alerts."""
+
+
+class UnknownAlert(AlertError, LookupError):
+    """No alert has this number."""
+
+
+class AlertClosed(AlertError):
+    """The alert is resolved already, so there is nothing left to acknowledge or resolve."""
+
+
+class DeliveryFailed(AlertError):
+    """Nobody could be told of an alert by this channel now."""
 
 
 class InvalidSettings(MlopsError, ValueError):
