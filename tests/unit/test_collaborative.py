@@ -15,7 +15,7 @@ from mlops.artefacts.formats import refuse_unsafe
 from mlops.errors import TooLittleData
 from recipes.collaborative import COLLABORATIVE_FILE, CollaborativeModel, Interactions, Options
 from recipes.collaborative import model as model_module
-from recipes.collaborative.choice import POPULARITY_WEIGHTS, choose_options, split_for_validation
+from recipes.collaborative.choice import HALF_LIVES_DAYS, POPULARITY_WEIGHTS, choose_options, split_for_validation
 from recipes.collaborative.ease import ease_weights, gram
 from recipes.collaborative.histories import Histories
 from recipes.collaborative.interactions import Table, recent_popularity
@@ -211,12 +211,19 @@ def test_options_are_chosen_by_what_ranks_held_out_recipes_best() -> None:
     assert chosen.popularity_weight == POPULARITY_WEIGHTS[0]
     assert chosen.half_life_days is None
     assert choose_options(camps, seed=1, n_head=4_096).half_life_days is not None
-    # Nobody has a taste here, and popularity is all there is.
+    # Nobody has a taste here: everybody cooks what is in fashion, and that changed a month before the last fifth.
     rng = np.random.default_rng(6)
-    odds = 0.9 ** np.arange(60)
-    drawn = [rng.choice(60, 7, replace=False, p=odds / odds.sum()) for _ in range(300)]
-    crowd = Interactions.of(np.repeat(np.arange(300), 7).astype(str).tolist(), np.concatenate(drawn))
-    assert choose_options(crowd, seed=1, n_head=4_096).popularity_weight > POPULARITY_WEIGHTS[0]
+    odds = 0.8 ** np.arange(60)
+    then, lately = (rng.choice(60, 2_100, p=one / one.sum()) for one in (odds, odds[::-1]))
+    days = np.concatenate([np.linspace(400, 60, 2_100), np.linspace(59, 0, 2_100)])
+    crowd = Interactions.of(
+        rng.integers(0, 300, 4_200).astype(str).tolist(),
+        np.concatenate([then, lately]),
+        at=CUT.timestamp() - days * 86_400,
+    )
+    in_fashion = choose_options(crowd, seed=1, n_head=4_096)
+    assert in_fashion.popularity_weight > POPULARITY_WEIGHTS[0]
+    assert in_fashion.half_life_days == min(HALF_LIVES_DAYS)
 
 
 def test_too_few_cooks_to_choose_by_leave_the_defaults(events: Interactions) -> None:
