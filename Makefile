@@ -59,6 +59,7 @@ bench: setup-dev
 	$(BIN)/python benchmarks/watched.py
 	$(BIN)/python benchmarks/logs.py
 	$(BIN)/python benchmarks/monitoring.py
+	$(BIN)/python benchmarks/collaborative.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
