@@ -9,7 +9,7 @@ from mlops.config import Settings, default_settings, load_settings
 from mlops.errors import InvalidSettings
 from mlops.model_registry import ModelRegistry, default_registry, open_registry
 from mlops.retraining.config import RetrainingConfig, folder_of
-from mlops.retraining.needs import Signals
+from mlops.retraining.needs import InstalledSignals, Signals
 from mlops.retraining.orchestrator import RetrainingOrchestrator
 from mlops.retraining.process import Training
 from mlops.retraining.schedule import AutomaticRetrainingScheduler, parse_schedule
@@ -48,6 +48,7 @@ def open_orchestrator(
     Args:
         registry: default: the one that *settings* name.
         trainers: default: those of :func:`mlops.retraining.register_trainer` and of ``RETRAIN_TRAINERS``.
+        signals: default: those of installed packages, see :class:`~mlops.retraining.needs.InstalledSignals`.
 
     Raises:
         InvalidSettings: a setting has a value that cannot be used.
@@ -62,7 +63,7 @@ def open_orchestrator(
         folder=folder_of(settings),
         trainers=trainers or trainers_of(settings),
         config=config_of(settings),
-        signals=signals,
+        signals=signals or InstalledSignals(),
         training=training,
         environment=child_environment(settings, registry.database, "" if uri is None else uri.get_secret_value()),
     )

@@ -45,7 +45,7 @@ class Trainer(Protocol[Data]):
     ``package.module:function``.
 
     Whatever a function raises ends the job with its message: :class:`~mlops.errors.TooLittleData` as ``skipped``,
-    others as ``failed``. For what may pass, such as a source that does not answer,
+    others as ``failed``. For what may pass, such as a source that does not answer, there is
     :class:`~mlops.errors.TrainingInterrupted`: it is tried again.
 
     A trainer may have an attribute ``code_version``, text for the lineage; else it is the SHA-256 of its module.
