@@ -92,7 +92,11 @@ class RecipeSignals:
         found = check_drift(profile, columns) if columns else None
         if found is None:
             return None
-        return [ColumnDrift(one.column, one.score, one.threshold, one.drifted) for one in found.results]
+        return [
+            ColumnDrift(one.column, one.score, one.threshold, one.drifted)
+            for one in found.results
+            if one.score is not None
+        ]
 
     def _champion(self, model_id: str) -> ModelVersion | None:
         return self._registry.get_production_model(model_id) if model_id == MODEL_ID else None
