@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mlops import schema as mlops_schema
+from mlops.clock import Clock, utc_now
 from mlops.errors import ApprovalRequired, InvalidSettings, StoreUnavailable
 from mlops.live_model import LiveModel, Served
 from mlops.model_registry import open_registry
@@ -70,18 +71,22 @@ class Service:
         encoder: Encoder | None = None,
         translator: Translator | None = None,
         records: bool = True,
+        clock: Clock = utc_now,
+        catalogue: Callable[[Database], Catalogue] = Catalogue,
     ) -> None:
         """Nothing is opened yet.
 
         Args:
             records: keep what is answered; the command line does not.
+            clock: the time of answers, feedback and moves.
+            catalogue: makes the catalogue of the state database.
 
         Raises:
             InvalidSettings: nothing can come of *settings*.
         """
         self.settings = settings
         self.database = Database(settings.state_url)
-        self.catalogue = Catalogue(self.database)
+        self.catalogue = catalogue(self.database)
         self.lexicon: Lexicon = cooking_lexicon()
         self.encoder = encoder or encoder_for(settings)
         self.library = index_library(settings)
@@ -92,7 +97,7 @@ class Service:
             flush_seconds=settings.impression_flush_seconds,
         )
         self.answer_check = AnswerCheck(self.catalogue, self.lexicon, share=settings.answer_check_share)
-        self.feedback = FeedbackBook(self.database, self.catalogue, self.answers)
+        self.feedback = FeedbackBook(self.database, self.catalogue, self.answers, clock=clock)
         translator = translator or translator_for(settings)
         self.translation = None if translator is None else BackgroundTranslation(self.catalogue, translator)
         self.recommender = Recommender(
@@ -101,8 +106,9 @@ class Service:
             lexicon=self.lexicon,
             index=None,
             on_answer=self._after_answer if records else lambda answer: None,
+            clock=clock,
         )
-        self.registry = open_registry(settings, database=self.database)
+        self.registry = open_registry(settings, database=self.database, clock=clock)
         self.live = LiveModel(
             self.registry,
             MODEL_ID,
