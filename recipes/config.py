@@ -42,6 +42,10 @@ class Settings(ToolkitSettings):
     answer_check_share: Annotated[float, Field(ge=0, le=1)] = Field(
         0.05, description="Share of the answers that are looked at once more after they were given, 0 to 1."
     )
+    exploration_share: Annotated[float, Field(ge=0, lt=0.5)] = Field(
+        0.05,
+        description="Share of the answers shown a little differently, so that models can learn from them; 0 is never.",
+    )
 
     @field_validator("openai_base_url")
     @classmethod

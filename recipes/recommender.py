@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +28,15 @@ from recipes.contents import Contents, contents_of
 from recipes.durations import minutes_at_least
 from recipes.encoder import Encoder
 from recipes.errors import EncoderUnavailable, IndexUnavailable
+from recipes.exploration import N_SPARE, Exploration
 from recipes.index.items import Floats, content_mark
 from recipes.index.search import Candidates, RecipeIndex, made_up_candidates
 from recipes.index.store import Vector
 from recipes.lexicon import Lexicon
 from recipes.popularity import Popularity
 from recipes.query import Understanding, understand
-from recipes.ranker import MODEL_ID, HybridRanker
+from recipes.ranker import MODEL_ID, HybridRanker, Ranker, RankingContext
+from recipes.ranker.base import try_out
 from recipes.terms import terms_of
 from recipes.text import Language
 
@@ -59,6 +61,7 @@ REST_SECONDS = 2.0
 _N_CONTENTS_KEPT = 5_000
 _CANARY_QUERY = "cena rápida con verduras"
 _N_MADE_UP = 50
+_NO_EXPLORATION = Exploration()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,10 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One recipe of an answer, at its *position* from 1, with what the ranker knew of it."""
+    """One recipe of an answer, at its *position* from 1, with what the ranker knew of it.
+
+    *propensity* is the probability with which it came there, see :mod:`recipes.exploration`.
+    """
 
     position: int
     stored: StoredRecipe
@@ -113,10 +119,19 @@ class Answer:
         return sum(self.stage_ms.values())
 
 
+class Taste(Protocol):
+    """Knows what cooks like, in memory: it is asked on the path of each request."""
+
+    def scores(self, user_id: str, numbers: NDArray[np.int64]) -> Floats | None:
+        """How much this cook may like each recipe, 0 to 1, shape (n,); None where the cook is unknown."""
+
+
 class Recommender:
     """Answers questions. Safe to use from several threads; its index and popularity can be swapped at any time.
 
     Attributes:
+        collaborative, affinity: what is known of cooks, for the features of these names; None where nothing is.
+        trend: what is liked of late, for the feature ``recency``: scores of recipes by their numbers; None as above.
         problems: what is wrong with the parts ``encoder`` and ``index``, by their name; empty where all is well.
     """
 
@@ -127,17 +142,30 @@ class Recommender:
         encoder: Encoder,
         lexicon: Lexicon,
         index: RecipeIndex | None,
-        ranker: HybridRanker | None = None,
+        ranker: Ranker | None = None,
+        exploration: Exploration | None = None,
         on_answer: Callable[[Answer], None] = lambda answer: None,
         clock: Callable[[], datetime] = utc_now,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
     ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            exploration: how much :meth:`answer` explores. Default: not at all.
+            new_id: makes the id of each answer.
+        """
         self._catalogue = catalogue
         self._encoder = encoder
         self._lexicon = lexicon
         self._on_answer = on_answer
         self._clock = clock
+        self._new_id = new_id
+        self._exploration = exploration or _NO_EXPLORATION
         self.index = index
-        self.ranker = ranker or HybridRanker()
+        self.ranker: Ranker = ranker or HybridRanker()
+        self.collaborative: Taste | None = None
+        self.affinity: Taste | None = None
+        self.trend: Callable[[NDArray[np.int64]], Floats] | None = None
         self.popularity = Popularity.of({}, sum_of_squares=0.0)
         self.problems: dict[str, str] = {}
         self._shelf: list[StoredRecipe] = []
@@ -162,30 +190,38 @@ class Recommender:
             EncoderUnavailable, IndexUnavailable, StoreUnavailable: nothing can be answered at all.
         """
         # One ranker for the whole answer: another may take its place at any moment.
-        answer = self.answer_with(self.ranker, ask)
+        answer = self._answered(ask, self.ranker, self._exploration)
         self._on_answer(answer)
         return answer
 
-    def answer_with(self, ranker: HybridRanker, ask: Ask) -> Answer:
-        """As :meth:`answer`, by *ranker* whatever serves, and off the record: an evaluation leaves no trace.
+    def answer_with(self, ranker: Ranker, ask: Ask) -> Answer:
+        """As :meth:`answer`, by *ranker* whatever serves, off the record and without exploration.
+
+        An evaluation leaves no trace, and leaves nothing to chance.
 
         Raises:
             EncoderUnavailable, IndexUnavailable, StoreUnavailable: nothing can be answered at all.
         """
-        stages = _Stages()
+        return self._answered(ask, ranker, _NO_EXPLORATION)
+
+    def _answered(self, ask: Ask, ranker: Ranker, exploration: Exploration) -> Answer:
+        stages, request_id = _Stages(), self._new_id()
         understanding = understand(ask.query, self._lexicon)
         unknown = unknown_exclusions(ask.filters, self._lexicon, understanding.language)
         understanding = replace(understanding, unknown_exclusions=(*understanding.unknown_exclusions, *unknown))
         rules = understanding.constraints.merged(constraints_from(ask.filters, self._lexicon, understanding.language))
         stages.end("parse")
         try:
-            shown, notices, mode, n_candidates = self._from_index(ask, understanding, rules, ranker, stages)
+            ranked = self._ranked(ask, understanding, rules, ranker, stages)
+            shown, notices = self._from_index(ranked, ask, rules, exploration, request_id)
+            mode, n_candidates = ranked.mode, len(ranked.candidates)
+            stages.end("load")
         except (EncoderUnavailable, IndexUnavailable, StoreUnavailable) as error:
             _log.debug("answered from the shelf: %s", error)
             shown, notices, mode, n_candidates = self._from_shelf(ask, rules, error)
             stages.end("shelf")
         return Answer(
-            request_id=uuid.uuid4().hex,
+            request_id=request_id,
             answered_at=self._clock(),
             ask=ask,
             understanding=understanding,
@@ -202,7 +238,7 @@ class Recommender:
     def shown_directly(self, stored: StoredRecipe, *, language: Language = "es", user_id: str | None = None) -> Answer:
         """Note that *stored* was shown by itself, through a link, so that feedback on it has an answer to join to."""
         answer = Answer(
-            request_id=uuid.uuid4().hex,
+            request_id=self._new_id(),
             answered_at=self._clock(),
             ask=Ask(stored.recipe.recipe_id, n=1, language=language, user_id=user_id),
             understanding=Understanding(language, Constraints(), "", ()),
@@ -218,14 +254,14 @@ class Recommender:
         self._on_answer(answer)
         return answer
 
-    def rehearse(self, ranker: HybridRanker) -> None:
+    def rehearse(self, ranker: Ranker) -> None:
         """Let *ranker* rank the candidates of a canary query, off the record: it warms up, and shows that it works.
 
         Raises:
             RankerFailed: its scores are of no use.
         """
         candidates = self._canary_candidates()
-        ranker.try_out(candidates, self.popularity.scores(candidates.numbers))
+        try_out(ranker, candidates, self._context(candidates.numbers, Ask(_CANARY_QUERY), Constraints()))
 
     def _canary_candidates(self) -> Candidates:
         """Those of a real query, or made-up ones where encoder or index are away: a ranker is not judged by them."""
@@ -254,9 +290,9 @@ class Recommender:
             return []
         return [found[number] for number in numbers if number in found]
 
-    def _from_index(
-        self, ask: Ask, understanding: Understanding, rules: Constraints, ranker: HybridRanker, stages: _Stages
-    ) -> tuple[list[Shown], list[Notice], Mode, int]:
+    def _ranked(
+        self, ask: Ask, understanding: Understanding, rules: Constraints, ranker: Ranker, stages: _Stages
+    ) -> _Ranked:
         index = self.index
         if index is None:
             raise IndexUnavailable("there is no index yet; run: recipes index")
@@ -267,17 +303,45 @@ class Recommender:
         if vector is None and not len(candidates):
             raise EncoderUnavailable("the words of the query find nothing, and the encoder does not answer")
         stages.end("retrieve")
-        features = ranker.features(candidates, self.popularity.scores(candidates.numbers))
-        scores = ranker.score(features)
-        chosen, notices = _choose(candidates, scores, rules, ask.n)
+        features = ranker.features(candidates, self._context(candidates.numbers, ask, rules))
+        ranked = _ranked(
+            candidates, features, ranker.score(features), rules, "words_only" if vector is None else "full"
+        )
         stages.end("rank")
-        shown = self._loaded(candidates, chosen, scores, features, rules, ask.n)
-        stages.end("load")
-        mode: Mode = "full" if vector is not None else "words_only"
-        if mode == "words_only":
+        return ranked
+
+    def _context(self, numbers: NDArray[np.int64], ask: Ask, rules: Constraints) -> RankingContext:
+        user_id, trend = ask.user_id, self.trend
+        known = (None if taste is None or user_id is None else taste.scores(user_id, numbers) for taste in self._tastes)
+        collaborative, affinity = known
+        return RankingContext(
+            popularity=self.popularity.scores(numbers),
+            recency=None if trend is None else trend(numbers),
+            collaborative=collaborative,
+            affinity=affinity,
+            rules=rules,
+            user_id=user_id,
+            at=self._clock(),
+        )
+
+    @property
+    def _tastes(self) -> tuple[Taste | None, Taste | None]:
+        return self.collaborative, self.affinity
+
+    def _from_index(
+        self, ranked: _Ranked, ask: Ask, rules: Constraints, exploration: Exploration, request_id: str
+    ) -> tuple[list[Shown], list[Notice]]:
+        found = self._loaded(ranked, rules, ask.n)
+        tiers = ranked.tiers[[place for place, _ in found]].tolist()
+        arranged = exploration.arranged(tiers, n=ask.n, request_id=request_id)
+        shown = [
+            ranked.shown(position, *found[which], propensity)
+            for position, (which, propensity) in enumerate(arranged, start=1)
+        ]
+        notices = ranked.relaxed([found[which][0] for which, _ in arranged])
+        if ranked.mode == "words_only":
             notices.append("words_only")
-        notices.extend(_about_number(len(shown), ask.n))
-        return shown, notices, mode, len(candidates)
+        return shown, [*notices, *_about_number(len(shown), ask.n)]
 
     def _vector(self, text: str) -> Vector | None:
         try:
@@ -303,34 +367,29 @@ class Recommender:
             self.problems.pop(part, None)
         return answer
 
-    def _loaded(
-        self,
-        candidates: Candidates,
-        chosen: NDArray[np.intp],
-        scores: Floats,
-        features: Mapping[str, Floats],
-        rules: Constraints,
-        n: int,
-    ) -> list[Shown]:
-        """The first *n* of *chosen* that are still in the catalogue and still keep *rules*."""
-        shown: list[Shown] = []
-        # A few to spare: recipes may have gone or changed since the index was built.
-        batch_size = n + 3
-        for start in range(0, len(chosen), batch_size):
-            positions = chosen[start : start + batch_size].tolist()
-            found = self._catalogue.get_many(candidates.numbers[positions].tolist())
-            for position in positions:
-                stored = found.get(int(candidates.numbers[position]))
-                if stored is None:
-                    continue
-                is_as_indexed = content_mark(stored.content_hash) == candidates.content_marks[position]
-                if not is_as_indexed and self._breaks(stored, rules):
-                    continue
-                values = {name: float(column[position]) for name, column in features.items()}
-                shown.append(Shown(len(shown) + 1, stored, float(scores[position]), values))
-                if len(shown) == n:
-                    return shown
-        return shown
+    def _loaded(self, ranked: _Ranked, rules: Constraints, n: int) -> list[tuple[int, StoredRecipe]]:
+        """The first candidates that are still in the catalogue and still keep *rules*: *n*, and a few to spare.
+
+        Recipes may have gone or changed since the index was built.
+        """
+        found: list[tuple[int, StoredRecipe]] = []
+        batch_size = n + N_SPARE
+        for start in range(0, len(ranked.order), batch_size):
+            places = ranked.order[start : start + batch_size].tolist()
+            stored = self._catalogue.get_many(ranked.candidates.numbers[places].tolist())
+            found += [(place, one) for place in places if (one := self._still_fits(place, stored, ranked, rules))]
+            if len(found) >= n:
+                break
+        return found[:batch_size]
+
+    def _still_fits(
+        self, place: int, stored: Mapping[int, StoredRecipe], ranked: _Ranked, rules: Constraints
+    ) -> StoredRecipe | None:
+        one = stored.get(int(ranked.candidates.numbers[place]))
+        if one is None:
+            return None
+        is_as_indexed = content_mark(one.content_hash) == ranked.candidates.content_marks[place]
+        return one if is_as_indexed or not self._breaks(one, rules) else None
 
     def _from_shelf(
         self, ask: Ask, rules: Constraints, error: Exception
@@ -375,32 +434,58 @@ class Recommender:
         return known
 
 
-def _choose(
-    candidates: Candidates, scores: Floats, rules: Constraints, n: int
-) -> tuple[NDArray[np.intp], list[Notice]]:
-    """Positions of candidates, the ones to show first first, and what had to be relaxed to find them.
+@dataclass(frozen=True, slots=True)
+class _Ranked:
+    """Candidates in order; places are those in the arrays of the candidates.
 
-    A recipe that keeps more of what was asked for comes before one that keeps less, whatever their scores; where the
-    ingredients are part of a dish's name, they only add to the score.
+    Attributes:
+        order: places, the ones to show first first.
+        tiers: of each candidate, how much it keeps of what was asked for: more comes first, whatever the scores.
+        kept: by notice, which candidates give no reason for it.
     """
-    share_included = candidates.n_included / max(1, len(rules.include))
+
+    candidates: Candidates
+    features: Mapping[str, Floats]
+    scores: Floats
+    order: NDArray[np.intp]
+    tiers: NDArray[np.int32]
+    kept: Mapping[Notice, NDArray[np.bool_]]
+    mode: Mode
+
+    def shown(self, position: int, place: int, stored: StoredRecipe, propensity: float) -> Shown:
+        """The candidate at *place*, shown at *position*."""
+        values = {name: float(column[place]) for name, column in self.features.items()}
+        return Shown(position, stored, float(self.scores[place]), values, propensity)
+
+    def relaxed(self, places: Sequence[int]) -> list[Notice]:
+        """What had to be relaxed to show the candidates at *places*."""
+        return [notice for notice, kept in self.kept.items() if not kept[places].all()]
+
+
+def _ranked(
+    candidates: Candidates, features: Mapping[str, Floats], scores: Floats, rules: Constraints, mode: Mode
+) -> _Ranked:
+    """A recipe that keeps more of what was asked for comes before one that keeps less, whatever their scores.
+
+    Where the ingredients are part of a dish's name, they only add to the score.
+    """
+    points = scores
     if rules.include_first:
         n_kept = candidates.n_included
     else:
         n_kept = np.zeros_like(candidates.n_included)
-        scores = scores + INCLUDED_BONUS * share_included.astype(np.float32)
-    keeps_all_foods = candidates.n_included == len(rules.include)
+        share_included = candidates.n_included / max(1, len(rules.include))
+        points = scores + INCLUDED_BONUS * share_included.astype(np.float32)
     time_is_known = candidates.minutes > 0 if rules.max_minutes else np.ones(len(candidates), dtype=np.bool_)
     meal_fits = candidates.right_meal | ~candidates.known_meal if rules.meals else np.ones(len(candidates), np.bool_)
-    tier = n_kept * 4 + time_is_known.astype(np.int32) * 2 + meal_fits.astype(np.int32)
-    order = np.lexsort((candidates.numbers, -scores, -tier))
-    first = order[:n]
-    relaxed: tuple[tuple[Notice, NDArray[np.bool_]], ...] = (
-        ("not_all_included", keeps_all_foods),
-        ("time_unknown", time_is_known),
-        ("other_meals", meal_fits),
-    )
-    return order, [notice for notice, kept in relaxed if not kept[first].all()]
+    tiers = n_kept * 4 + time_is_known.astype(np.int32) * 2 + meal_fits.astype(np.int32)
+    kept: dict[Notice, NDArray[np.bool_]] = {
+        "not_all_included": candidates.n_included == len(rules.include),
+        "time_unknown": time_is_known,
+        "other_meals": meal_fits,
+    }
+    order = np.lexsort((candidates.numbers, -points, -tiers))
+    return _Ranked(candidates, features, scores, order, tiers, kept, mode)
 
 
 def _about_number(n_shown: int, n_asked: int) -> Sequence[Notice]:

@@ -26,12 +26,13 @@ from recipes.catalog import Catalogue, starter_recipes
 from recipes.config import Settings
 from recipes.encoder import Encoder, UseEncoder, encoder_for
 from recipes.errors import EncoderUnavailable, IndexUnavailable
+from recipes.exploration import Exploration
 from recipes.feedback import AnswerLog, FeedbackBook
 from recipes.index import BuildProgress, IndexBuilder, IndexLibrary
 from recipes.index.library import QdrantServer
 from recipes.index.search import RecipeIndex
 from recipes.lexicon import Lexicon, cooking_lexicon
-from recipes.ranker import MODEL_ID, HybridRanker, load_ranker
+from recipes.ranker import MODEL_ID, Ranker, load_ranker
 from recipes.recommender import Answer, QueryHasher, Recommender
 from recipes.registration import register_initial_model
 from recipes.translation import BackgroundTranslation, Translator, translator_for
@@ -105,6 +106,7 @@ class Service:
             encoder=self.encoder,
             lexicon=self.lexicon,
             index=None,
+            exploration=Exploration(settings.exploration_share),
             on_answer=self._after_answer if records else lambda answer: None,
             clock=clock,
         )
@@ -223,7 +225,7 @@ class Service:
             _log.warning("%s", error)
         self.live.refresh()
 
-    def _serve(self, served: Served[HybridRanker]) -> None:
+    def _serve(self, served: Served[Ranker]) -> None:
         self.recommender.ranker = served.model
 
     def _load_encoder(self) -> None:

@@ -27,6 +27,8 @@ from recipes.lexicon import Lexicon, cooking_lexicon
 from recipes.service import Service
 
 REPOSITORY = Path(__file__).parent.parent
+# A service that tests start mirrors nothing, and leaves nothing to chance.
+_QUIET = {"MLFLOW_TRACKING_URI": "off", "EXPLORATION_SHARE": "0"}
 OUR_VARIABLES = tuple(name.upper() for name in Settings.model_fields)
 # The toolkit's tables and the recommender's, in the order in which a service makes them.
 OUR_TABLES = (mlops_schema.MIGRATIONS, schema.MIGRATIONS)
@@ -151,6 +153,8 @@ def make_settings() -> MakeSettings:
             "openai_api_key": None,
             "qdrant_host": None,
             "mlflow_tracking_uri": "off",
+            # What a test asks for stands where it belongs.
+            "exploration_share": 0,
         }
         return Settings(_env_file=None, **{**defaults, "data_dir": data_dir, **values})  # type: ignore[arg-type]
 
@@ -239,7 +243,7 @@ class LiveServer:
             self.process = subprocess.Popen(
                 command,
                 cwd=self.data_dir,
-                env={**clean, "DATA_DIR": str(self.data_dir), "MLFLOW_TRACKING_URI": "off", **self._environment},
+                env={**clean, **_QUIET, "DATA_DIR": str(self.data_dir), **self._environment},
                 stdout=log,
                 stderr=log,
             )

@@ -18,7 +18,7 @@ from recipes.evaluation.items import Items, list_figures
 from recipes.evaluation.query_sets import NO_LABEL, JudgedQuery, QuerySet
 from recipes.evaluation.results import Evaluated, scores_by_place
 from recipes.lexicon import Lexicon
-from recipes.ranker import HybridRanker
+from recipes.ranker import Ranker
 from recipes.recommender import Answer, Ask, Recommender
 
 N_SHOWN = 3
@@ -82,7 +82,7 @@ class AnswerReader:
 
 def ask_all(
     recommender: Recommender,
-    ranker: HybridRanker,
+    ranker: Ranker,
     queries: Sequence[JudgedQuery],
     *,
     depth: int,
@@ -105,9 +105,7 @@ def ask_all(
     return found
 
 
-def _asked(
-    recommender: Recommender, ranker: HybridRanker, judged: JudgedQuery, *, depth: int, reader: AnswerReader
-) -> Asked:
+def _asked(recommender: Recommender, ranker: Ranker, judged: JudgedQuery, *, depth: int, reader: AnswerReader) -> Asked:
     answer = recommender.answer_with(ranker, Ask(judged.query, n=N_SHOWN, language=judged.language))
     deep = recommender.answer_with(ranker, Ask(judged.query, n=depth, language=judged.language))
     for one in (answer, deep):
@@ -138,7 +136,7 @@ def _malformed(judged: JudgedQuery, answer: Answer) -> Iterator[str]:
 
 def evaluate_queries(
     recommender: Recommender,
-    ranker: HybridRanker,
+    ranker: Ranker,
     query_set: QuerySet,
     *,
     items: Items,

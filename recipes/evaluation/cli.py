@@ -23,7 +23,7 @@ from recipes.terminal import progress
 if TYPE_CHECKING:
     from recipes.evaluation.results import Evaluated
     from recipes.evaluation.versions import Sources
-    from recipes.ranker import HybridRanker
+    from recipes.ranker import Ranker
     from recipes.service import Service
 
 _EXIT_CODES = {"better": 0, "not better": 1, "cannot tell": 2}
@@ -114,7 +114,7 @@ def _judged(*, compares: bool) -> Iterator[None]:
 
 
 def _measured(
-    service: Service, rankers: Sequence[HybridRanker], sources: Sources, metrics: Sequence[str] | None
+    service: Service, rankers: Sequence[Ranker], sources: Sources, metrics: Sequence[str] | None
 ) -> list[list[Evaluated]]:
     from recipes.evaluation.versions import evaluate_version
 
@@ -130,7 +130,7 @@ def _measured(
     return found
 
 
-def _see_that_they_differ(rankers: Sequence[HybridRanker]) -> None:
+def _see_that_they_differ(rankers: Sequence[Ranker]) -> None:
     versions = [ranker.version for ranker in rankers]
     if len(set(versions)) < len(versions):
         raise typer.BadParameter(f"--against must name another version than {versions[0]}")

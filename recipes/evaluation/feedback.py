@@ -20,12 +20,14 @@ from mlops.store import Database
 from recipes import schema
 from recipes.evaluation.gains import CONVENTION, gain_of
 from recipes.evaluation.results import Evaluated
+from recipes.exploration import EXPLORED_BELOW
 from recipes.index.items import Floats
-from recipes.ranker import MODEL_ID, SEMANTIC_WEIGHTS, HybridRanker
+from recipes.ranker import FEATURE_DEFAULTS, FEATURES, MODEL_ID, PARTS, Ranker
 
 # An answer shows three recipes: deeper cutoffs would only say that all of them are there.
 METRICS = ("ndcg@3", "mrr")
-_PARTS = (*SEMANTIC_WEIGHTS, "popularity")
+# Every release wrote these down; the others have defaults.
+_NEEDED = (*PARTS, "popularity")
 _SEARCHED = ("full", "words_only")
 _ROUNDING = 1e-6
 
@@ -35,7 +37,7 @@ class LoggedAnswer:
     """An answer that got feedback.
 
     Attributes:
-        features: shape (n_shown, n_parts): the ways of matching and the popularity, in the order of the positions.
+        features: shape (n_shown, n_features): as written down, those of :data:`recipes.ranker.FEATURES`.
         gains: shape (n_shown,): see :mod:`recipes.evaluation.gains`.
         labels: its group in each slice.
     """
@@ -88,7 +90,8 @@ def _fate(rows: Sequence[sa.Row[Any]]) -> Literal["kept", "single", "without fea
         return "single"
     if not all(_has_features(row.features) for row in rows):
         return "without features"
-    if any(after.score > before.score + _ROUNDING for before, after in pairwise(rows)):
+    in_place = [row for row in rows if row.propensity >= EXPLORED_BELOW]
+    if any(after.score > before.score + _ROUNDING for before, after in pairwise(in_place)):
         return "ordered by rules"
     return "kept"
 
@@ -99,6 +102,7 @@ def _shown() -> sa.Select[Any]:
         sa.select(
             answers.request_id, answers.language, answers.constraints, answers.mode, answers.model_id,
             impressions.recipe_id, impressions.score, impressions.features,
+            impressions.propensity,
         )
         .join_from(schema.answers, schema.impressions)
         .where(answers.request_id.in_(sa.select(events.request_id)))
@@ -118,7 +122,7 @@ def _events(connection: sa.Connection) -> dict[tuple[str, str], list[tuple[str, 
 
 
 def _has_features(features: Mapping[str, Any]) -> bool:
-    return all(isinstance(features.get(name), int | float) for name in _PARTS)
+    return all(isinstance(features.get(name), int | float) for name in _NEEDED)
 
 
 def _logged(
@@ -129,7 +133,7 @@ def _logged(
     return LoggedAnswer(
         request_id=first.request_id,
         recipe_ids=[row.recipe_id for row in rows],
-        features=np.array([[row.features[name] for name in _PARTS] for row in rows], np.float32),
+        features=np.array([_values(row.features) for row in rows], np.float32),
         gains=np.array([gain_of(events.get((row.request_id, row.recipe_id), ())) for row in rows]),
         labels={
             "idioma": first.language,
@@ -139,7 +143,11 @@ def _logged(
     )
 
 
-def evaluate_feedback(ranker: HybridRanker, log: FeedbackLog, *, metrics: Sequence[str] = METRICS) -> Evaluated:
+def _values(features: Mapping[str, Any]) -> list[float]:
+    return [features.get(name, default) for name, default in FEATURE_DEFAULTS.items()]
+
+
+def evaluate_feedback(ranker: Ranker, log: FeedbackLog, *, metrics: Sequence[str] = METRICS) -> Evaluated:
     """Measure *ranker* on *log*, which holds at least one answer.
 
     Raises:
@@ -169,11 +177,9 @@ def evaluate_feedback(ranker: HybridRanker, log: FeedbackLog, *, metrics: Sequen
     )
 
 
-def scores_of(ranker: HybridRanker, features: NDArray[np.float32]) -> Floats:
+def scores_of(ranker: Ranker, features: NDArray[np.float32]) -> Floats:
     """Scores of recipes whose features were written down, shape (n_shown,); *features* as in :class:`LoggedAnswer`."""
-    columns = dict(zip(_PARTS, features.T, strict=True))
-    parts = {name: columns[name] for name in ranker.semantic_weights}
-    return ranker.score(ranker.blended(parts, columns["popularity"]))
+    return ranker.score(ranker.recalled(dict(zip(FEATURES, features.T, strict=True))))
 
 
 def _about(log: FeedbackLog) -> str:

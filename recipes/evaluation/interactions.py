@@ -23,7 +23,7 @@ from recipes.evaluation.items import Items, list_figures
 from recipes.evaluation.results import Evaluated, scores_by_place
 from recipes.index.items import Floats
 from recipes.popularity import Popularity
-from recipes.ranker import SEMANTIC_WEIGHTS, HybridRanker
+from recipes.ranker import PARTS, Ranker
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -209,7 +209,7 @@ def _popularity(before: Interactions, items: Items) -> Floats:
 
 
 def evaluate_interactions(
-    ranker: HybridRanker, interactions: Split, items: Items, *, metrics: Sequence[str] = METRICS
+    ranker: Ranker, interactions: Split, items: Items, *, metrics: Sequence[str] = METRICS
 ) -> Evaluated:
     """Measure what is left of *ranker* without a query; units are users.
 
@@ -262,10 +262,10 @@ def _seen(before: Interactions | None) -> dict[str, set[int]]:
     return seen
 
 
-def _order(ranker: HybridRanker, popularity: Floats, items: Items) -> list[int]:
+def _order(ranker: Ranker, popularity: Floats, items: Items) -> list[int]:
     """Rows of the catalogue as *ranker* ranks them without a query; ties by recipe number, as in an answer."""
     nothing = np.zeros(len(items), np.float32)
-    features = ranker.blended(dict.fromkeys(SEMANTIC_WEIGHTS, nothing), popularity)
+    features = ranker.recalled({**dict.fromkeys(PARTS, nothing), "popularity": popularity})
     order: list[int] = np.lexsort((items.numbers, -ranker.score(features))).tolist()
     return order
 

@@ -30,7 +30,7 @@ from recipes.evaluation.interactions import Split, evaluate_interactions, read_i
 from recipes.evaluation.items import Items
 from recipes.evaluation.query_sets import QuerySet, golden_queries, read_query_set
 from recipes.evaluation.results import Evaluated
-from recipes.ranker import MODEL_ID, HybridRanker, load_ranker
+from recipes.ranker import MODEL_ID, Ranker, load_ranker
 from recipes.service import Service
 
 Outcome = Literal["better", "not better", "cannot tell"]
@@ -87,7 +87,7 @@ def gather(service: Service, *, queries: Path | None, interactions_file: Path | 
     return sources
 
 
-def load_version(registry: ModelRegistry, version: str | None) -> HybridRanker:
+def load_version(registry: ModelRegistry, version: str | None) -> Ranker:
     """A registered version from its verified files; None is the one in production.
 
     Raises:
@@ -110,7 +110,7 @@ def load_version(registry: ModelRegistry, version: str | None) -> HybridRanker:
 
 def evaluate_version(
     service: Service,
-    ranker: HybridRanker,
+    ranker: Ranker,
     sources: Sources,
     *,
     metrics: Sequence[str] | None = None,

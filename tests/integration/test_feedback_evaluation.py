@@ -15,7 +15,7 @@ from recipes.constraints import Constraints
 from recipes.evaluation.feedback import evaluate_feedback, read_feedback, scores_of
 from recipes.feedback import AnswerLog, Feedback, FeedbackBook
 from recipes.query import Understanding
-from recipes.ranker import SEMANTIC_WEIGHTS, HybridRanker
+from recipes.ranker import FEATURE_DEFAULTS, SEMANTIC_WEIGHTS, HybridRanker
 from recipes.recommender import Answer, Ask, QueryHasher, Shown
 
 SOUP, BREAD, FLAN = "test-soup", "test-bread", "test-flan"
@@ -79,7 +79,7 @@ CHAMPION_SCORES = {
 
 
 def test_recorded_features_give_the_scores_that_the_ranker_gave_then() -> None:
-    rows = np.array([[features(name)[part] for part in (*SEMANTIC_WEIGHTS, "popularity")] for name in FEATURES])
+    rows = np.array([list({**FEATURE_DEFAULTS, **features(name)}.values()) for name in FEATURES])
     assert scores_of(CHAMPION, rows.astype(np.float32)) == pytest.approx(list(CHAMPION_SCORES.values()), abs=1e-6)
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from recipes.index.search import Candidates
-from recipes.ranker import FEATURES, INITIAL_VERSION, MODEL_ID, SEMANTIC_WEIGHTS, HybridRanker
+from recipes.ranker import FEATURES, INITIAL_VERSION, MODEL_ID, SEMANTIC_WEIGHTS, HybridRanker, RankingContext
 
 SHARE = st.floats(0, 1, width=32)
 SIMILARITY = st.floats(-1, 1, width=32)
@@ -34,7 +34,11 @@ def _candidates(*items: dict[str, float]) -> Candidates:
 
 
 def _scores(ranker: HybridRanker, items: list[dict[str, float]], popularity: list[float]) -> np.ndarray:
-    return ranker.score(ranker.features(_candidates(*items), np.array(popularity, dtype=np.float32)))
+    return ranker.score(_features(ranker, *items, popularity=popularity))
+
+
+def _features(ranker: HybridRanker, *items: dict[str, float], popularity: list[float]) -> dict[str, np.ndarray]:
+    return ranker.features(_candidates(*items), RankingContext(np.array(popularity, dtype=np.float32)))
 
 
 def test_it_is_the_blend_of_the_specification() -> None:
@@ -52,16 +56,16 @@ def test_ways_of_matching_count_one_together() -> None:
 @pytest.mark.parametrize("name", SEMANTIC_WEIGHTS)
 def test_each_way_of_matching_counts_by_its_weight(name: str) -> None:
     ranker = HybridRanker()
-    semantic = ranker.features(_candidates({name: 0.5}), np.zeros(1, dtype=np.float32))["semantic"]
+    semantic = _features(ranker, {name: 0.5}, popularity=[0])["semantic"]
     assert semantic[0] == pytest.approx(0.5 * SEMANTIC_WEIGHTS[name])
 
 
 @given(items=st.lists(PARTS, min_size=1, max_size=5), popularity=SHARE)
 def test_features_written_down_give_the_same_scores_as_the_candidates_did(items, popularity) -> None:
-    ranker, liked = HybridRanker(), np.full(len(items), popularity, dtype=np.float32)
-    features = ranker.features(_candidates(*items), liked)
-    written = {name: features[name] for name in ranker.semantic_weights}
-    assert ranker.score(ranker.blended(written, liked)).tolist() == ranker.score(features).tolist()
+    ranker = HybridRanker()
+    features = _features(ranker, *items, popularity=[popularity] * len(items))
+    written = {name: features[name] for name in (*ranker.semantic_weights, "popularity")}
+    assert ranker.score(ranker.recalled(written)).tolist() == ranker.score(features).tolist()
 
 
 def test_a_perfect_match_that_everybody_loves_scores_one_and_nothing_at_all_zero() -> None:
@@ -70,13 +74,13 @@ def test_a_perfect_match_that_everybody_loves_scores_one_and_nothing_at_all_zero
 
 
 def test_features_are_those_it_names_one_value_a_candidate() -> None:
-    features = HybridRanker().features(_candidates({}, {}, {}), np.zeros(3, dtype=np.float32))
+    features = _features(HybridRanker(), {}, {}, {}, popularity=[0, 0, 0])
     assert set(features) == set(FEATURES)
     assert {values.shape for values in features.values()} == {(3,)}
 
 
 def test_a_meaning_that_points_the_other_way_is_no_worse_than_none() -> None:
-    features = HybridRanker().features(_candidates({"name_similarity": -0.8}, {}), np.zeros(2, dtype=np.float32))
+    features = _features(HybridRanker(), {"name_similarity": -0.8}, {}, popularity=[0, 0])
     assert features["semantic"].tolist() == [0, 0]
     assert features["name_similarity"][0] == pytest.approx(-0.8)
 
@@ -117,5 +121,5 @@ def test_its_weights_are_parameters() -> None:
         HybridRanker(), semantic_weight=0.0, popularity_weight=1.0, semantic_weights={"body_words": 1.0}
     )
     assert _scores(ranker, [{"name_similarity": 1.0}, {}], [0.1, 0.9]) == pytest.approx([0.1, 0.9], abs=1e-6)
-    features = ranker.features(_candidates({"body_words": 0.4, "name_words": 1.0}), np.zeros(1, dtype=np.float32))
+    features = _features(ranker, {"body_words": 0.4, "name_words": 1.0}, popularity=[0])
     assert features["semantic"][0] == pytest.approx(0.4)

@@ -1,0 +1,118 @@
+"""A learned blend that LightGBM's trees correct: what a version is made of once there is enough feedback."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import orjson
+
+from recipes.errors import RankerFailed
+from recipes.index.items import Floats
+from recipes.index.search import Candidates
+from recipes.ranker.base import RANKER_FILE
+from recipes.ranker.context import RankingContext
+from recipes.ranker.learned import LEARNED_FEATURES, LearnedBlend, checked_weights, matrix_of
+
+if TYPE_CHECKING:
+    import lightgbm
+
+TREES_FILE = "trees.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class LambdaRanker:
+    """``blend + trees / scale``. The blend also ranks what no cook was ever shown, where trees know nothing.
+
+    Attributes:
+        scale: what a blend's score of 1 is worth in the units of the trees, above 0.
+        trees: as LightGBM's text.
+        booster: the same, in memory.
+    """
+
+    KIND: ClassVar[str] = "lambdarank"
+
+    blend: LearnedBlend
+    scale: float
+    trees: bytes
+    booster: lightgbm.Booster
+
+    @property
+    def version(self) -> str:
+        """Of ``hybrid_ranker``."""
+        return self.blend.version
+
+    def features(self, candidates: Candidates, context: RankingContext) -> dict[str, Floats]:
+        """See :meth:`recipes.ranker.Ranker.features`."""
+        return self.blend.features(candidates, context)
+
+    def recalled(self, written: Mapping[str, Floats]) -> dict[str, Floats]:
+        """See :meth:`recipes.ranker.Ranker.recalled`."""
+        return self.blend.recalled(written)
+
+    def score(self, features: Mapping[str, Floats]) -> Floats:
+        """The score of each candidate, on the scale of the blend, higher is better."""
+        matrix = matrix_of(features)
+        if not len(matrix):
+            return np.zeros(0, dtype=np.float32)
+        # One thread: requests share the cores, and two hundred rows are too few to divide.
+        correction = np.asarray(self.booster.predict(matrix, num_threads=1)) / self.scale
+        return np.asarray(self.blend.score_matrix(matrix) + correction, dtype=np.float32)
+
+    def files(self) -> dict[str, bytes]:
+        """Its artefact."""
+        fields = {
+            "kind": self.KIND,
+            "weights": dict(self.blend.weights),
+            "scale": self.scale,
+            "features": list(LEARNED_FEATURES),
+            "trees_sha256": hashlib.sha256(self.trees).hexdigest(),
+        }
+        text = orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+        return {RANKER_FILE: text, TREES_FILE: self.trees}
+
+    @classmethod
+    def read(cls, version: str, fields: Mapping[str, Any], files: Mapping[str, bytes]) -> LambdaRanker:
+        """From the *fields* of its ``ranker.json`` and its other *files*.
+
+        Raises:
+            RankerFailed: a field or file is wrong, or LightGBM is not installed; the message says which, or what to do.
+        """
+        blend = LearnedBlend(version, checked_weights(fields.get("weights")))
+        scale = fields.get("scale")
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
+            raise RankerFailed(f"scale must be a number above 0, got {scale!r}")
+        if fields.get("features") != list(LEARNED_FEATURES):
+            raise RankerFailed(f"features must be {', '.join(LEARNED_FEATURES)}, got {fields.get('features')!r}")
+        trees = _checked_trees(fields, files)
+        return cls(blend, float(scale), trees, _booster(trees))
+
+
+def _checked_trees(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+    trees = files.get(TREES_FILE)
+    if trees is None:
+        raise RankerFailed(f"the artefact has no file {TREES_FILE}")
+    # Before LightGBM sees it: its reader trusts what it reads, down to reading beyond the end.
+    digest = hashlib.sha256(trees).hexdigest()
+    if digest != fields.get("trees_sha256"):
+        raise RankerFailed(f"{TREES_FILE} has the SHA-256 {digest}, not the trees_sha256 of {RANKER_FILE}")
+    return trees
+
+
+def _booster(trees: bytes) -> lightgbm.Booster:
+    if importlib.util.find_spec("lightgbm") is None:
+        raise RankerFailed("this version's trees need LightGBM, which is not installed; run: pip install lightgbm")
+    import lightgbm
+
+    try:
+        booster = lightgbm.Booster(model_str=trees.decode())
+    except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
+        raise RankerFailed(f"{TREES_FILE} cannot be read: {error}") from error
+    if booster.num_feature() != len(LEARNED_FEATURES):
+        raise RankerFailed(f"{TREES_FILE} is of {booster.num_feature()} features, not of {len(LEARNED_FEATURES)}")
+    return booster
