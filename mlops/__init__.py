@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.evaluation import EvaluationReport, ModelEvaluator
     from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
+    from mlops.retraining import (
+        AutomaticRetrainingScheduler,
+        RetrainingConfig,
+        RetrainingJob,
+        RetrainingOrchestrator,
+        auto_scheduler,
+        register_trainer,
+        retrain_config,
+        retraining_orchestrator,
+    )
     from mlops.validation import ModelValidator
 
     config: Settings
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
 
 # Where each name is defined.
 _HOMES = {
+    "AutomaticRetrainingScheduler": "mlops.retraining",
     "EvaluationReport": "mlops.evaluation",
     "Lineage": "mlops.model_registry",
     "ModelEvaluator": "mlops.evaluation",
@@ -29,9 +40,17 @@ _HOMES = {
     "ModelRegistry": "mlops.model_registry",
     "ModelValidator": "mlops.validation",
     "ModelVersion": "mlops.model_registry",
+    "RetrainingConfig": "mlops.retraining",
+    "RetrainingJob": "mlops.retraining",
+    "RetrainingOrchestrator": "mlops.retraining",
+    "auto_scheduler": "mlops.retraining",
+    "register_trainer": "mlops.retraining",
+    "retrain_config": "mlops.retraining",
+    "retraining_orchestrator": "mlops.retraining",
 }
 
 __all__ = [
+    "AutomaticRetrainingScheduler",
     "EvaluationReport",
     "Lineage",
     "ModelEvaluator",
@@ -39,8 +58,15 @@ __all__ = [
     "ModelRegistry",
     "ModelValidator",
     "ModelVersion",
+    "RetrainingConfig",
+    "RetrainingJob",
+    "RetrainingOrchestrator",
+    "auto_scheduler",
     "config",
     "model_registry",
+    "register_trainer",
+    "retrain_config",
+    "retraining_orchestrator",
 ]
 
 

@@ -17,6 +17,7 @@ from mlops.errors import InvalidSettings
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -51,6 +52,35 @@ class Settings(BaseSettings):
         "MLflow is installed.",
     )
     mlflow_experiment_name: str = Field("recipe-recommender", description="MLflow experiment that runs are kept in.")
+    retrain_enabled: bool = Field(
+        True, description="Whether schedules start retrainings by themselves; by hand they can always be started."
+    )
+    retrain_schedule: str = Field(
+        "", description="When the service checks whether models need training: 24h, a cron line, or empty for never."
+    )
+    retrain_time_zone: str = Field("UTC", description="Time zone of cron lines, such as Europe/Madrid.")
+    retrain_interval_days: Positive = Field(
+        7, description="A model needs training when the last one is older than so many days."
+    )
+    retrain_data_threshold: Annotated[int, Field(ge=1)] = Field(
+        1_000, description="A model needs training when so many labelled samples are new."
+    )
+    retrain_cooldown_hours: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        6, description="No automatic retraining within so many hours after the last one."
+    )
+    retrain_timeout_minutes: Positive = Field(120, description="A training that takes longer is ended.")
+    retrain_memory_mb: Annotated[int, Field(ge=64)] = Field(
+        2_048, description="Memory that the process of a training may take, in MiB (Linux)."
+    )
+    retrain_max_attempts: Annotated[int, Field(ge=1)] = Field(
+        3, description="How often a training is begun before it counts as failed, where the reason may pass."
+    )
+    retrain_auto_approve: bool = Field(
+        True, description="Whether a version that passes all gates goes live by itself; otherwise a person approves it."
+    )
+    retrain_trainers: str = Field(
+        "", description="How models are trained, as model=package.module:function between commas."
+    )
 
     @field_validator("data_dir")
     @classmethod

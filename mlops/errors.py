@@ -35,7 +35,13 @@ MlopsError
 │   └── ProfileMissing          a model version was registered without one
 ├── EvaluationError         see mlops.evaluation.errors
 ├── RetrainingError         training a model anew
-│   └── TooLittleData           there is not enough to learn from
+│   ├── TooLittleData           there is not enough to learn from
+│   ├── TrainingInterrupted     the training failed for a reason that may pass
+│   ├── UnknownTrainer          nobody has said how this model is trained
+│   ├── UnknownJob              there is no job of this number
+│   ├── JobConflict             the job is not where this change expects it, or another one is open
+│   ├── JobLost                 another worker has the job by now
+│   └── BadSchedule             what should be a schedule is none
 └── ValidationError         data that cannot be validated; data that is wrong is a report, not an error
     ├── BadSchema               what should be a schema is none, or a rule in it is unknown
     └── UnreadableData          the data cannot be read, or not without changing it
@@ -64,6 +70,30 @@ class RetrainingError(MlopsError):
 
 class TooLittleData(RetrainingError):
     """There is not enough to learn from. The message says how much there is, and how much it takes."""
+
+
+class TrainingInterrupted(RetrainingError):
+    """The training failed for a reason that may pass, such as a source that does not answer: it is tried again."""
+
+
+class UnknownTrainer(RetrainingError, LookupError):
+    """Nobody has said how this model is trained. The message says how to."""
+
+
+class UnknownJob(RetrainingError, LookupError):
+    """There is no retraining job of this number."""
+
+
+class JobConflict(RetrainingError):
+    """The job is not where this change expects it, or another job of the model is open. Nothing was changed."""
+
+
+class JobLost(RetrainingError):
+    """Another worker has the job by now, so that this one writes nothing any more."""
+
+
+class BadSchedule(RetrainingError, ValueError):
+    """What should be a schedule is none; the message says what would be one."""
 
 
 class InvalidSettings(MlopsError, ValueError):

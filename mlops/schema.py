@@ -177,3 +177,58 @@ holdout_looks = sa.Table(
     sa.Column("decision_id", sa.String, primary_key=True),
     sa.Column("looked_at", UtcDateTime, nullable=False),
 )
+
+_IS_OPEN = sa.text("finished_at IS NULL")
+
+# One training of one model. `token` is that of the lease of the worker that has it; whoever has an older one writes
+# nothing. That a model has one open job at most is the index's promise.
+retraining_jobs = sa.Table(
+    "retraining_jobs",
+    metadata,
+    sa.Column("job_id", sa.Integer, primary_key=True),
+    sa.Column("model_id", Name, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("requested_at", UtcDateTime, nullable=False),
+    sa.Column("requested_by", sa.String, nullable=False),
+    sa.Column("automatic", sa.Boolean, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("parameters", sa.Text, nullable=False),
+    sa.Column("seed", sa.Integer, nullable=False),
+    sa.Column("frames", sa.Text),
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("worker", sa.String),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("not_before", UtcDateTime),
+    sa.Column("cancelled_by", sa.String),
+    sa.Column("progress", sa.Float, nullable=False),
+    sa.Column("doing", sa.Text, nullable=False),
+    sa.Column("log", sa.Text, nullable=False),
+    sa.Column("entered", sa.Text, nullable=False),
+    sa.Column("champion", sa.String),
+    sa.Column("challenger", sa.String),
+    sa.Column("artefact", sa.String),
+    sa.Column("data_fingerprint", sa.String),
+    sa.Column("result", sa.Text),
+    sa.Column("evidence", sa.Text),
+    sa.Column("outcome", sa.String),
+    sa.Column("reason", sa.Text),
+    sa.Column("finished_at", UtcDateTime),
+    sa.CheckConstraint(
+        "state IN ('pending', 'running', 'evaluating', 'awaiting_approval', 'completed', 'failed', 'skipped', "
+        "'cancelled')",
+        name="job_state_is_known",
+    ),
+    sa.Index("one_open_job", "model_id", unique=True, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    sa.Index("jobs_by_model", "model_id", "job_id"),
+    sqlite_autoincrement=True,
+)
+
+# Which due times of a schedule were taken: each is taken once, by whoever comes first.
+retraining_due = sa.Table(
+    "retraining_due",
+    metadata,
+    sa.Column("schedule", Name, primary_key=True),
+    sa.Column("due_at", UtcDateTime, primary_key=True),
+    sa.Column("taken_at", UtcDateTime, nullable=False),
+    sa.Column("taken_by", sa.String, nullable=False),
+)

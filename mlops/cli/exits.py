@@ -16,7 +16,7 @@ MEANINGS = {
     DONE: "done",
     WRONG: "something is wrong; one line says what",
     MISTYPED: "the command was typed wrong",
-    UNKNOWN: "there is no such model, version or key",
+    UNKNOWN: "there is no such model, version, key or job",
     REFUSED: "a rule refuses it: an illegal move, a version that exists, a freeze, files, an export or a key that are "
     "not accepted, an approval that is refused, nothing to roll back to",
     CONFLICT: "somebody else was first; nothing was changed",
@@ -25,9 +25,11 @@ MEANINGS = {
 
 _CODES: dict[type[errors.MlopsError], int] = {
     errors.InvalidMetadata: MISTYPED,
+    errors.BadSchedule: MISTYPED,
     errors.UnknownModel: UNKNOWN,
     errors.UnknownVersion: UNKNOWN,
     errors.UnknownKey: UNKNOWN,
+    errors.UnknownJob: UNKNOWN,
     errors.InvalidExport: REFUSED,
     errors.VersionExists: REFUSED,
     errors.IllegalMove: REFUSED,
@@ -37,6 +39,8 @@ _CODES: dict[type[errors.MlopsError], int] = {
     errors.ArtefactError: REFUSED,
     errors.InvalidKey: REFUSED,
     errors.Conflict: CONFLICT,
+    errors.JobConflict: CONFLICT,
+    errors.JobLost: CONFLICT,
     errors.ApprovalRequired: WAITS,
 }
 

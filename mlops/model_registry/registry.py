@@ -141,6 +141,7 @@ class ModelRegistry(RegistryReader):
         actor: str | None = None,
         automatic: bool = False,
         expected: str | None = _AS_SEEN,
+        approval_required: bool = False,
     ) -> ModelVersion:
         """Put a version into production, and archive the one that was; a version in training passes through validation.
 
@@ -148,6 +149,7 @@ class ModelRegistry(RegistryReader):
             evidence: what the decision rests on, such as the comparison with the champion; kept with the move.
             expected: the champion that the decision was made against (None: none); by default the one that is in
                 production when the call begins.
+            approval_required: a person has to approve it, whatever the policy says.
 
         Raises:
             UnknownModel, UnknownVersion: there is no such version.
@@ -164,7 +166,7 @@ class ModelRegistry(RegistryReader):
         if not steps(one.name, one.status, "production"):
             return one
         self._check_files(one)
-        if self.approval.needs(model_id):
+        if approval_required or self.approval.needs(model_id):
             raise self._requested(one, champion, by)
         with changing(self.database, model_id, by, now=self._clock()) as change:
             promoted = change.promote(one, champion, kind="moved")

@@ -73,7 +73,8 @@ def test_every_error_has_the_code_that_the_help_explains() -> None:
         "ArtefactForeign": 4, "ArtefactRefused": 4, "AccessError": 1, "InvalidKey": 4, "UnknownKey": 3,
         "NotAuthenticated": 1, "NotAllowed": 1, "MirrorError": 1, "MirrorBusy": 1, "MirrorDiffers": 1,
         "DriftError": 1, "BadProfile": 1, "ProfileMissing": 1, "ValidationError": 1, "BadSchema": 1,
-        "UnreadableData": 1, "RetrainingError": 1, "TooLittleData": 1,
+        "UnreadableData": 1, "RetrainingError": 1, "TooLittleData": 1, "TrainingInterrupted": 1, "UnknownTrainer": 1,
+        "UnknownJob": 3, "JobConflict": 5, "JobLost": 5, "BadSchedule": 2,
     }  # fmt: skip
     assert set(made.values()) <= set(MEANINGS)
     assert exit_code(OSError()) == 1

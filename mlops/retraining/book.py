@@ -1,0 +1,213 @@
+"""The jobs in the state database. Each change is one guarded statement: it happens to the job that was seen, or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from mlops.clock import Clock, utc_now
+from mlops.errors import JobConflict, JobLost, UnknownJob
+from mlops.retraining.jobs import OPEN, JobState, RetrainingJob, check_move, to_job
+from mlops.schema import retraining_jobs as jobs
+from mlops.store import Database, insert_new
+
+LONGEST_LOG = 200
+_LONGEST_LINE = 500
+_IS_OPEN = jobs.c.finished_at.is_(None)
+_JSON = ("parameters", "log", "entered", "result", "evidence")
+
+
+class JobBook:
+    """Keeps jobs. Safe to use from threads and processes."""
+
+    def __init__(self, database: Database, *, clock: Clock = utc_now) -> None:
+        self.database = database
+        self.clock = clock
+
+    # --- Asking for one, and looking --------------------------------------------------------------------------------
+
+    def create(
+        self,
+        model_id: str,
+        *,
+        because: str,
+        requested_by: str,
+        automatic: bool = False,
+        parameters: Mapping[str, Any] | None = None,
+        seed: int = 0,
+    ) -> tuple[RetrainingJob, bool]:
+        """The open job of *model_id*, and whether it is new: of several who ask at once, one makes it."""
+        now = self.clock()
+        row = {
+            "model_id": model_id, "state": "pending", "requested_at": now, "requested_by": requested_by,
+            "automatic": automatic, "because": because, "parameters": _text(dict(parameters or {})), "seed": seed,
+            "token": 0, "attempts": 0, "progress": 0.0, "doing": "waits for a worker", "log": "[]",
+            "entered": _text({"pending": now.isoformat()}),
+        }  # fmt: skip
+        query = sa.select(jobs).where(jobs.c.model_id == model_id, _IS_OPEN)
+        while True:
+            with self.database.writing() as connection:
+                is_new = insert_new(connection, jobs, row, key=["model_id"], among=_IS_OPEN)
+                found = connection.execute(query).mappings().first()
+            # None: the job that was in the way has ended just now.
+            if found is not None:
+                return to_job(found), is_new
+
+    def get(self, job_id: int) -> RetrainingJob:
+        """A job as it is now.
+
+        Raises:
+            UnknownJob: there is none of this number.
+        """
+        with self.database.reading() as connection:
+            row = connection.execute(sa.select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
+        if row is None:
+            raise UnknownJob(f"there is no retraining job {job_id}")
+        return to_job(row)
+
+    def listed(
+        self,
+        model_id: str | None = None,
+        *,
+        states: Sequence[str] = (),
+        limit: int | None = None,
+        before: int | None = None,
+    ) -> list[RetrainingJob]:
+        """Jobs, newest first: of one model or all, in some states or any, at most *limit* of those before a number."""
+        query = sa.select(jobs).order_by(jobs.c.job_id.desc()).limit(limit)
+        if model_id is not None:
+            query = query.where(jobs.c.model_id == model_id)
+        if states:
+            query = query.where(jobs.c.state.in_(states))
+        if before is not None:
+            query = query.where(jobs.c.job_id < before)
+        with self.database.reading() as connection:
+            return [to_job(row) for row in connection.execute(query).mappings()]
+
+    def open_job(self, model_id: str) -> RetrainingJob | None:
+        """The open job of a model, None where there is none."""
+        return next(iter(self.listed(model_id, states=OPEN)), None)
+
+    def workable(self) -> list[RetrainingJob]:
+        """Jobs that a worker may take now, the oldest first; those that another one has are among them."""
+        now = self.clock()
+        due = sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now)
+        query = (
+            sa.select(jobs).where(jobs.c.state.in_(["pending", "running", "evaluating"]), due).order_by(jobs.c.job_id)
+        )
+        with self.database.reading() as connection:
+            return [to_job(row) for row in connection.execute(query).mappings()]
+
+    # --- What a person does -----------------------------------------------------------------------------------------
+
+    def bring_frames(self, job: RetrainingJob, folder: str) -> RetrainingJob:
+        """Note where the data that the caller brings lie, while nobody has begun.
+
+        Raises:
+            JobConflict: somebody has.
+        """
+        changed = self._update(jobs.c.state == "pending", job.job_id, {"frames": folder})
+        if changed is None:
+            raise JobConflict(f"job {job.job_id} is {self.get(job.job_id).state}: data can be brought to a pending one")
+        return changed
+
+    def ask_to_cancel(self, job_id: int, *, actor: str) -> RetrainingJob:
+        """End a pending job at once; ask the worker of a running one to end it.
+
+        Raises:
+            UnknownJob: there is no such job.
+            JobConflict: it is over, or awaits approval.
+        """
+        now = self.clock()
+        ended = self._ending("cancelled", now, outcome="cancelled", reason=f"cancelled by {actor} before it began")
+        for state, values in (("pending", {**ended, "cancelled_by": actor}), ("working", {"cancelled_by": actor})):
+            guard = jobs.c.state == state if state == "pending" else jobs.c.state.in_(["running", "evaluating"])
+            changed = self._update(guard, job_id, values, entering=values.get("state"))
+            if changed is not None:
+                return changed
+        job = self.get(job_id)
+        advice = "reject it instead" if job.state == "awaiting_approval" else "there is nothing to cancel"
+        raise JobConflict(f"job {job_id} is {job.state}: {advice}")
+
+    # --- What a worker does -----------------------------------------------------------------------------------------
+
+    def claim(self, seen: RetrainingJob, *, token: int, worker: str) -> RetrainingJob | None:
+        """Take the job as it was seen, under the lease of *token*; None where somebody else was first.
+
+        What was decided stays so: such a job goes on with its consequences.
+        """
+        values: dict[str, Any] = {"token": token, "worker": worker, "attempts": seen.attempts + 1}
+        state: JobState = seen.state if seen.is_decided else "running"
+        if not seen.is_decided:
+            values |= {"state": "running", "progress": 0.0, "doing": "begins"}
+        guard = sa.and_(jobs.c.state == seen.state, jobs.c.token == seen.token, jobs.c.token < token)
+        return self._update(guard, seen.job_id, values, entering=state if state != seen.state else None)
+
+    def write(self, job: RetrainingJob, **values: Any) -> RetrainingJob:
+        """Write *values* to a job that this worker has.
+
+        Raises:
+            JobLost: another worker has it, or it is over.
+        """
+        guard = sa.and_(jobs.c.token == job.token, jobs.c.state == job.state)
+        changed = self._update(guard, job.job_id, values)
+        if changed is None:
+            raise JobLost(f"job {job.job_id} has another worker by now, or was ended")
+        return changed
+
+    def move(self, job: RetrainingJob, to: JobState, **values: Any) -> RetrainingJob:
+        """Move a job that this worker has, and write *values* with it.
+
+        Raises:
+            JobConflict: no move leads there.
+            JobLost: another worker has it, or it is not in the state that it was seen in.
+        """
+        check_move(job.state, to)
+        now = self.clock()
+        all_values = {"state": to, **values}
+        if to not in OPEN:
+            all_values = self._ending(to, now, **values)
+        guard = sa.and_(jobs.c.token == job.token, jobs.c.state == job.state)
+        changed = self._update(guard, job.job_id, all_values, entering=to)
+        if changed is None:
+            raise JobLost(f"job {job.job_id} has another worker by now, or was ended")
+        return changed
+
+    def put_off(self, job: RetrainingJob, *, reason: str, seconds: float) -> RetrainingJob:
+        """Let an interrupted job be begun anew, in so many seconds."""
+        until = self.clock() + timedelta(seconds=seconds)
+        log = with_line(job.log, f"{reason}; tried again in {seconds:.0f} s", at=self.clock())
+        return self.move(job, "pending", not_before=until, doing="waits for its next attempt", log=log)
+
+    def _ending(self, state: JobState, now: datetime, **values: Any) -> dict[str, Any]:
+        return {"state": state, "finished_at": now, "doing": "over", **values}
+
+    def _update(
+        self, guard: sa.ColumnElement[bool], job_id: int, values: Mapping[str, Any], *, entering: str | None = None
+    ) -> RetrainingJob | None:
+        written = {name: _text(value) if name in _JSON else value for name, value in values.items()}
+        with self.database.writing() as connection:
+            if entering is not None:
+                query = sa.select(jobs.c.entered).where(jobs.c.job_id == job_id, guard)
+                entered = connection.execute(query).scalar()
+                times = {**orjson.loads(entered or "{}"), entering: self.clock().isoformat()}
+                written["entered"] = _text(times)
+            statement = sa.update(jobs).where(jobs.c.job_id == job_id, guard).values(**written).returning(*jobs.c)
+            row = connection.execute(statement).mappings().first()
+        return None if row is None else to_job(row)
+
+
+def with_line(log: Sequence[str], line: str, *, at: datetime) -> list[str]:
+    """*log* and one more line; the oldest go where it would get longer than :data:`LONGEST_LOG`."""
+    text = " ".join(line.split())[:_LONGEST_LINE].replace("\0", "")
+    return [*log, f"{at:%Y-%m-%d %H:%M:%S} {text}"][-LONGEST_LOG:]
+
+
+def _text(value: Any) -> str | None:
+    if value is None:
+        return None
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()

@@ -1,0 +1,230 @@
+"""Does a model need to be trained anew? Each reason with its figure, one sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from mlops.errors import UnknownTrainer
+from mlops.model_registry.reading import RegistryReader
+from mlops.model_registry.records import ModelVersion
+from mlops.retraining.book import JobBook
+from mlops.retraining.config import RetrainingConfig
+from mlops.retraining.jobs import RetrainingJob
+from mlops.retraining.trainers import Trainers
+
+_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Degradation:
+    """How much worse a model is than it was.
+
+    Attributes:
+        metric: such as ``click_ratio``.
+        before, now: its mean in both windows.
+        low, high: interval of now - before.
+        degraded: whether whoever measured it calls it worse.
+    """
+
+    metric: str
+    before: float
+    now: float
+    low: float
+    high: float
+    degraded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDrift:
+    """How far one column has moved from what the model was trained on; *threshold* is the least *score* that counts."""
+
+    column: str
+    score: float
+    threshold: float
+    drifted: bool
+
+
+class Signals(Protocol):
+    """What an application knows of a model. Each answers None where it was not measured."""
+
+    def labelled_since(self, model_id: str, at: datetime) -> int | None:
+        """How many labelled samples have come since *at*."""
+
+    def degradation(self, model_id: str) -> Degradation | None:
+        """How much worse the version in production is than it was."""
+
+    def drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
+        """How far the columns of its data have moved."""
+
+
+class NoSignals:
+    """Nothing was measured."""
+
+    def labelled_since(self, _model_id: str, _at: datetime) -> int | None:
+        """None: it was not counted."""
+        return None
+
+    def degradation(self, _model_id: str) -> Degradation | None:
+        """None: it was not measured."""
+        return None
+
+    def drift(self, _model_id: str) -> Sequence[ColumnDrift] | None:
+        """None: it was not measured."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Whether a model needs training, and why.
+
+    Attributes:
+        reasons: why it does, one sentence each; empty where it does not.
+        hindrances: why no program may start one now all the same, one sentence each.
+        remarks: what speaks neither for it nor against, one sentence each.
+        figures: what the sentences rest on; None for what was not measured.
+    """
+
+    model_id: str
+    reasons: tuple[str, ...]
+    hindrances: tuple[str, ...]
+    remarks: tuple[str, ...]
+    figures: dict[str, Any]
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is a reason."""
+        return bool(self.reasons)
+
+    @property
+    def may_start(self) -> bool:
+        """Whether there is a reason and nothing in the way."""
+        return self.is_needed and not self.hindrances
+
+    @property
+    def sentences(self) -> list[str]:
+        """All of it."""
+        return [*self.reasons, *self.hindrances, *self.remarks]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return {
+            "model_id": self.model_id,
+            "needed": self.is_needed,
+            "may_start": self.may_start,
+            "reasons": list(self.reasons),
+            "hindrances": list(self.hindrances),
+            "remarks": list(self.remarks),
+            "figures": self.figures,
+        }
+
+
+class NeedCheck:
+    """Asks everything that speaks for a training, and everything that speaks against one now. Changes nothing."""
+
+    def __init__(
+        self,
+        registry: RegistryReader,
+        book: JobBook,
+        trainers: Trainers,
+        config: RetrainingConfig,
+        *,
+        signals: Signals,
+    ) -> None:
+        self._registry = registry
+        self._book = book
+        self._trainers = trainers
+        self._config = config
+        self._signals = signals
+
+    def need(self, model_id: str) -> Need:
+        """Whether *model_id* needs training now, and why.
+
+        Raises:
+            StoreUnavailable: the state database does not answer.
+        """
+        found = _Sentences()
+        champion = self._registry.get_production_model(model_id)
+        last = next(iter(self._book.listed(model_id, states=["completed", "skipped"], limit=1)), None)
+        if champion is None:
+            found.hindrances.append(f"No version of {model_id} is in production, so there is nothing to compare with.")
+        else:
+            self._ask_age_and_volume(found, champion, last)
+            self._ask_degradation(found, model_id)
+            self._ask_drift(found, model_id)
+        self._ask_hindrances(found, model_id)
+        return Need(model_id, tuple(found.reasons), tuple(found.hindrances), tuple(found.remarks), found.figures)
+
+    def _ask_age_and_volume(self, found: _Sentences, champion: ModelVersion, last: RetrainingJob | None) -> None:
+        trained_at = champion.registered_at if last is None else max(champion.registered_at, last.requested_at)
+        age, limit = (self._book.clock() - trained_at) / _DAY, self._config.interval_days
+        found.figures |= {"trained_at": trained_at.isoformat(), "age_days": round(age, 3), "interval_days": limit}
+        say = f"The last training is {age:.1f} days old; the limit is {limit:g}."
+        (found.reasons if age >= limit else found.remarks).append(say)
+
+        n_new, wanted = self._signals.labelled_since(champion.model_id, trained_at), self._config.data_threshold
+        found.figures |= {"new_samples": n_new, "data_threshold": wanted}
+        if n_new is None:
+            found.remarks.append("New labelled samples were not measured.")
+        else:
+            say = f"{n_new} labelled samples are new; {wanted} are a reason."
+            (found.reasons if n_new >= wanted else found.remarks).append(say)
+
+    def _ask_degradation(self, found: _Sentences, model_id: str) -> None:
+        seen = self._signals.degradation(model_id)
+        found.figures["degradation"] = None if seen is None else {name: getattr(seen, name) for name in seen.__slots__}
+        if seen is None:
+            found.remarks.append("Degradation was not measured.")
+            return
+        change = f"{seen.now - seen.before:+.4g} ({seen.low:+.4g} to {seen.high:+.4g})"
+        verdict = "is worse than it was" if seen.degraded else "is not shown to be worse"
+        say = f"{seen.metric} {verdict}: {seen.before:.4g} → {seen.now:.4g}, {change}."
+        (found.reasons if seen.degraded else found.remarks).append(say)
+
+    def _ask_drift(self, found: _Sentences, model_id: str) -> None:
+        seen = self._signals.drift(model_id)
+        found.figures["drift"] = (
+            None if seen is None else [{name: getattr(each, name) for name in each.__slots__} for each in seen]
+        )
+        if seen is None:
+            found.remarks.append("Drift was not measured.")
+            return
+        drifted = [each for each in seen if each.drifted]
+        shown = ", ".join(f"{each.column} {each.score:.3g} (limit {each.threshold:.3g})" for each in drifted[:5])
+        if drifted:
+            found.reasons.append(f"{len(drifted)} of {len(seen)} columns have drifted: {shown}.")
+        else:
+            found.remarks.append(f"None of {len(seen)} columns has drifted.")
+
+    def _ask_hindrances(self, found: _Sentences, model_id: str) -> None:
+        freezes = self._registry.freezes()
+        freeze = freezes.get("*") or freezes.get(model_id)
+        found.figures["is_frozen"] = freeze is not None
+        if freeze is not None:
+            found.hindrances.append(f"Automatic moves are frozen: {freeze.because}.")
+        try:
+            self._trainers.get(model_id)
+        except UnknownTrainer as error:
+            found.hindrances.append(f"{error}.")
+        job = next(iter(self._book.listed(model_id, limit=1)), None)
+        if job is None:
+            return
+        if job.is_open:
+            found.hindrances.append(f"Job {job.job_id} is {job.state.replace('_', ' ')}.")
+        elif job.finished_at is not None and self._book.clock() - job.finished_at < self._config.cooldown:
+            until = job.finished_at + self._config.cooldown
+            found.figures["cooldown_until"] = until.isoformat()
+            found.hindrances.append(
+                f"Job {job.job_id} ended at {job.finished_at:%Y-%m-%d %H:%M} UTC ({job.outcome}); the next begins by "
+                f"itself {self._config.cooldown_hours:g} hours later at the earliest."
+            )
+
+
+class _Sentences:
+    def __init__(self) -> None:
+        self.reasons: list[str] = []
+        self.hindrances: list[str] = []
+        self.remarks: list[str] = []
+        self.figures: dict[str, Any] = {}

@@ -1,0 +1,104 @@
+"""The parts of the loop that the environment's settings name, one of each for the process."""
+
+from __future__ import annotations
+
+import functools
+import threading
+
+from mlops.config import Settings, default_settings, load_settings
+from mlops.errors import InvalidSettings
+from mlops.model_registry import ModelRegistry, default_registry, open_registry
+from mlops.retraining.config import RetrainingConfig, folder_of
+from mlops.retraining.needs import Signals
+from mlops.retraining.orchestrator import RetrainingOrchestrator
+from mlops.retraining.process import Training
+from mlops.retraining.schedule import AutomaticRetrainingScheduler, parse_schedule
+from mlops.retraining.trainers import Trainers
+
+_guard = threading.RLock()
+
+
+def config_of(settings: Settings) -> RetrainingConfig:
+    """The loop's settings.
+
+    Raises:
+        InvalidSettings: the schedule or its time zone is none.
+    """
+    found = RetrainingConfig.from_settings(settings)
+    try:
+        if found.schedule:
+            parse_schedule(found.schedule, time_zone=found.time_zone)
+    except ValueError as error:
+        raise InvalidSettings(f"RETRAIN_SCHEDULE and RETRAIN_TIME_ZONE cannot be used: {error}") from error
+    return found
+
+
+def open_orchestrator(
+    settings: Settings | None = None,
+    *,
+    registry: ModelRegistry | None = None,
+    trainers: Trainers | None = None,
+    signals: Signals | None = None,
+    training: Training | None = None,
+) -> RetrainingOrchestrator:
+    """The orchestrator that *settings* name (default: those of the environment).
+
+    Args:
+        registry: default: the one that *settings* name.
+        trainers: default: those of :func:`mlops.retraining.register_trainer` and of ``RETRAIN_TRAINERS``.
+
+    Raises:
+        InvalidSettings: a setting has a value that cannot be used.
+    """
+    from mlops.tracking.runner import child_environment
+
+    settings = settings or load_settings(Settings)
+    registry = registry or open_registry(settings)
+    uri = settings.mlflow_tracking_uri
+    return RetrainingOrchestrator(
+        registry,
+        folder=folder_of(settings),
+        trainers=trainers,
+        config=config_of(settings),
+        signals=signals,
+        training=training,
+        environment=child_environment(settings, registry.database, "" if uri is None else uri.get_secret_value()),
+    )
+
+
+@functools.cache
+def _trainers() -> Trainers:
+    return Trainers(default_settings().retrain_trainers)
+
+
+def default_trainers() -> Trainers:
+    """How models are trained, one book for the process."""
+    with _guard:
+        return _trainers()
+
+
+@functools.cache
+def _orchestrator() -> RetrainingOrchestrator:
+    return open_orchestrator(default_settings(), registry=default_registry())
+
+
+def default_orchestrator() -> RetrainingOrchestrator:
+    """``from mlops import retraining_orchestrator``: that of the environment's settings, one for the process."""
+    with _guard:
+        return _orchestrator()
+
+
+@functools.cache
+def _scheduler() -> AutomaticRetrainingScheduler:
+    return AutomaticRetrainingScheduler(_orchestrator())
+
+
+def default_scheduler() -> AutomaticRetrainingScheduler:
+    """``from mlops import auto_scheduler``: that of the environment's settings, one for the process."""
+    with _guard:
+        return _scheduler()
+
+
+def default_config() -> RetrainingConfig:
+    """``from mlops import retrain_config``: that of the environment's settings."""
+    return default_orchestrator().config
