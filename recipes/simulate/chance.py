@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-Purpose = Literal["tastes", "drift", "cooks", "visits", "intent", "behaviour"]
+Purpose = Literal["tastes", "drift", "cooks", "visits", "intent", "behaviour", "judge"]
 _NUMBERS = {purpose: number for number, purpose in enumerate(get_args(Purpose))}
 
 

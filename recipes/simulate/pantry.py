@@ -17,8 +17,9 @@ Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
 QUICK_MINUTES, LONG_MINUTES = 30, 90
-# A food is a matter of taste, and asked for, where some recipes have it and most have not.
+# A food is asked for where some recipes have it and most have not.
 _RAREST, _MOST_COMMON = 0.02, 0.4
+_RAREST_TASTE, _MOST_COMMON_TASTE = 0.05, 0.6
 _UNUSUAL_TO_ASK_FOR = frozenset({"salt", "water", "oil", "black_pepper", "animal_product", "sulphite", "lactose"})
 
 
@@ -30,7 +31,7 @@ class Pantry:
         columns: by attribute, such as ``tag:spicy``, which recipes have it, shape (n_recipes,).
         minutes: from start to table, 0 for unknown.
         contents: what each recipe contains.
-        foods: food concepts that cooks have tastes for and ask for.
+        foods: food concepts that cooks ask for.
         dishes: kinds of dish that several recipes are.
     """
 
@@ -45,8 +46,12 @@ class Pantry:
         return len(self.recipes)
 
     def attributes(self) -> Floats:
-        """Which recipe has which attribute, each column with mean 0 and variance 1: shape (n_recipes, n_attributes)."""
-        return standardised(np.column_stack(list(self.columns.values())).astype(np.float32))
+        """What tastes are about: shape (n_recipes, n_attributes), each column with mean 0 and variance 1.
+
+        Those that 5 to 60 % of the recipes have: groups of foods such as legumes rather than the single lentil.
+        """
+        columns = [column for column in self.columns.values() if _RAREST_TASTE <= column.mean() <= _MOST_COMMON_TASTE]
+        return standardised(np.column_stack(columns or [np.zeros(len(self))]).astype(np.float32))
 
     def has(self, attribute: str) -> Bools:
         """The recipes with *attribute*; none where no recipe has it."""

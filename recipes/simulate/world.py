@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 
@@ -19,6 +20,8 @@ from recipes.simulate.tastes import Tastes
 from recipes.simulate.visits import Visit, Visits
 
 N_SHOWN = 3
+# Numbers of asks that no cook comes to.
+_JUDGED_FROM = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,14 @@ class World:
         intent = self._intent(day, visit)
         ask = Ask(intent.query, n=N_SHOWN, language=intent.language, user_id=f"cook-{visit.cook}")
         return Request(visit, ask, intent.fit * wanting, wanting)
+
+    def fresh_requests(self, day: int, n: int) -> Iterator[Request]:
+        """*n* questions as of *day* that no arm is asked, of cooks as often as they come; the same each time."""
+        rng = chance(self.options.seed, "judge", day)
+        rates = self.visits.rates
+        for number, cook in enumerate(rng.choice(len(rates), size=n, p=rates / rates.sum()).tolist()):
+            at = self.options.midnight(day) + timedelta(hours=float(rng.uniform(7, 22)))
+            yield self.request(day, Visit(cook, _JUDGED_FROM + number, at))
 
     def reactions(self, request: Request, recipe_ids: Sequence[str]) -> list[Reaction]:
         """What the cook does with *recipe_ids*, as shown. The draws depend on the cook and the ask alone."""

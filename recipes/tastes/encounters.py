@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mlops.clock import in_utc
 from mlops.store import Database
 from recipes import schema
-from recipes.ranker import MODEL_ID
+from recipes.ranker import FEATURE_DEFAULTS, MODEL_ID
 
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -21,6 +21,8 @@ Integers = NDArray[np.int64]
 _DAY = timedelta(days=1)
 # How much a cook liked what was shown, by the event that says most; nothing done is 0. Stars count alone.
 LIKING = {"click": 1.0, "save": 1.5, "cook": 2.0, "dismiss": -1.0}
+MATCHING = ("name_similarity", "ingredients_similarity", "name_words", "body_words", "included", "meal_fit")
+_RIDGE = 1.0
 _LIKING_OF_STARS = {1: -1.0, 2: -0.5, 3: 0.5, 4: 1.5, 5: 2.5}
 
 
@@ -35,6 +37,7 @@ class Encounters:
         position: from 1.
         liking: see :data:`LIKING`.
         age_days: before *until*.
+        matching: how well the recipe matched what was asked, as it was written down: shape (n, n_ways).
     """
 
     cooks: Sequence[str]
@@ -43,6 +46,7 @@ class Encounters:
     position: Integers
     liking: Numbers
     age_days: Numbers
+    matching: Numbers
 
     def __len__(self) -> int:
         return len(self.number)
@@ -52,10 +56,16 @@ class Encounters:
         return np.exp2(-self.age_days / half_life_days)
 
     def surprise(self) -> Numbers:
-        """Liking less the mean of its position: looking is not liking, and the first position is looked at most."""
-        totals = np.bincount(self.position, self.liking)
-        counts = np.maximum(np.bincount(self.position), 1)
-        return np.asarray(self.liking - (totals / counts)[self.position])
+        """Liking less what any cook's would be for a recipe that matches as well, at this position.
+
+        By least squares on the position and the ways of matching. Looking is not liking, and the first position is
+        looked at most; nor is a cook who asks for soup fond of the soups among what is shown.
+        """
+        deepest = int(self.position.max(initial=1))
+        at = np.eye(deepest)[self.position - 1]
+        known = np.hstack([at, self.matching, at[:, :1] * self.matching])
+        normal = known.T @ known + _RIDGE * np.eye(known.shape[1])
+        return np.asarray(self.liking - known @ np.linalg.solve(normal, known.T @ self.liking))
 
 
 def read_encounters(database: Database, *, since: datetime, until: datetime) -> Encounters:
@@ -68,7 +78,7 @@ def read_encounters(database: Database, *, since: datetime, until: datetime) -> 
     shown = (
         sa.select(
             answers.user_id, answers.answered_at, answers.request_id,
-            impressions.position, impressions.recipe_id, recipes.recipe_no,
+            impressions.position, impressions.recipe_id, impressions.features, recipes.recipe_no,
         )
         .join_from(schema.answers, schema.impressions)
         .join(schema.recipes, recipes.recipe_id == impressions.recipe_id)
@@ -87,7 +97,12 @@ def read_encounters(database: Database, *, since: datetime, until: datetime) -> 
         position=np.array([row.position for row in rows], dtype=np.int64),
         liking=np.array([likings.get((row.request_id, row.recipe_id), 0.0) for row in rows]),
         age_days=np.array([(until - in_utc(row.answered_at)) / _DAY for row in rows]),
+        matching=np.array([_matching(row.features) for row in rows]).reshape(-1, len(MATCHING)),
     )
+
+
+def _matching(features: Mapping[str, float]) -> list[float]:
+    return [features.get(name, FEATURE_DEFAULTS[name]) for name in MATCHING]
 
 
 def _likings(connection: sa.Connection, *, since: datetime, until: datetime) -> dict[tuple[str, str], float]:
