@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from mlops.clock import utc_now
 from mlops.errors import StoreUnavailable
+from mlops.store import Database
 from recipes.catalog import Catalogue, StoredRecipe
 from recipes.constraints import Constraints, Filters, constraints_from, unknown_exclusions
 from recipes.contents import Contents, contents_of
@@ -156,8 +157,8 @@ class Recommender:
         """
         self._catalogue = catalogue
         self._encoder = encoder
-        self._lexicon = lexicon
         self._on_answer = on_answer
+        self.lexicon = lexicon
         self._clock = clock
         self._new_id = new_id
         self._exploration = exploration or _NO_EXPLORATION
@@ -206,10 +207,10 @@ class Recommender:
 
     def _answered(self, ask: Ask, ranker: Ranker, exploration: Exploration) -> Answer:
         stages, request_id = _Stages(), self._new_id()
-        understanding = understand(ask.query, self._lexicon)
-        unknown = unknown_exclusions(ask.filters, self._lexicon, understanding.language)
+        understanding = understand(ask.query, self.lexicon)
+        unknown = unknown_exclusions(ask.filters, self.lexicon, understanding.language)
         understanding = replace(understanding, unknown_exclusions=(*understanding.unknown_exclusions, *unknown))
-        rules = understanding.constraints.merged(constraints_from(ask.filters, self._lexicon, understanding.language))
+        rules = understanding.constraints.merged(constraints_from(ask.filters, self.lexicon, understanding.language))
         stages.end("parse")
         try:
             ranked = self._ranked(ask, understanding, rules, ranker, stages)
@@ -298,7 +299,7 @@ class Recommender:
             raise IndexUnavailable("there is no index yet; run: recipes index")
         vector = self._vector(understanding.free_text or ask.query)
         stages.end("encode")
-        terms = terms_of(understanding.words, self._lexicon, understanding.language)
+        terms = terms_of(understanding.words, self.lexicon, understanding.language)
         candidates = self._asked("index", lambda: index.candidates(vector, terms, rules))
         if vector is None and not len(candidates):
             raise EncoderUnavailable("the words of the query find nothing, and the encoder does not answer")
@@ -323,6 +324,11 @@ class Recommender:
             user_id=user_id,
             at=self._clock(),
         )
+
+    @property
+    def database(self) -> Database:
+        """Where its catalogue is."""
+        return self._catalogue.database
 
     @property
     def _tastes(self) -> tuple[Taste | None, Taste | None]:
@@ -427,7 +433,7 @@ class Recommender:
     def _contents_of(self, stored: StoredRecipe) -> Contents:
         known = self._contents.get(stored.content_hash)
         if known is None:
-            known = contents_of(stored.recipe, self._lexicon)
+            known = contents_of(stored.recipe, self.lexicon)
             if len(self._contents) >= _N_CONTENTS_KEPT:
                 self._contents.clear()
             self._contents[stored.content_hash] = known

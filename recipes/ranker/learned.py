@@ -19,7 +19,8 @@ from recipes.ranker.features import FEATURES, SEMANTIC_WEIGHTS, features_of, fil
 
 # `semantic` is a sum of others.
 LEARNED_FEATURES = tuple(name for name in FEATURES if name != "semantic")
-_SUM_TOLERANCE = 1e-6
+# Weights in a file are rounded.
+_SUM_TOLERANCE = 1e-4
 
 
 def specified_weights() -> NDArray[np.float64]:

@@ -90,7 +90,7 @@ class LambdaRanker:
         if fields.get("features") != list(LEARNED_FEATURES):
             raise RankerFailed(f"features must be {', '.join(LEARNED_FEATURES)}, got {fields.get('features')!r}")
         trees = _checked_trees(fields, files)
-        return cls(blend, float(scale), trees, _booster(trees))
+        return cls(blend, float(scale), trees, booster_of(trees))
 
 
 def _checked_trees(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
@@ -104,7 +104,7 @@ def _checked_trees(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> byt
     return trees
 
 
-def _booster(trees: bytes) -> lightgbm.Booster:
+def booster_of(trees: bytes) -> lightgbm.Booster:
     if importlib.util.find_spec("lightgbm") is None:
         raise RankerFailed("this version's trees need LightGBM, which is not installed; run: pip install lightgbm")
     import lightgbm

@@ -1,0 +1,109 @@
+"""From data to a ranker: a blend always, trees on top of it where there is enough and they help."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlops.retraining.trainer import Progress
+from recipes.ranker import LambdaRanker, LearnedBlend, Ranker
+from recipes.ranker.learned import matrix_of
+from recipes.ranker.trees import booster_of
+from recipes.training.blend import FittedBlend, fit_blend, reaction_weights
+from recipes.training.data import TrainingData
+from recipes.training.examination import look_weights
+from recipes.training.examples import Examples
+from recipes.training.labels import gains_of
+from recipes.training.measure import slate_values
+from recipes.training.options import TrainingOptions
+from recipes.training.trees import TreeData, fit_trees, trees_are_possible
+
+K = 3
+# A version gets its number when it is registered.
+UNNUMBERED = "0.0.0"
+_ROUNDS_BETWEEN_NEWS = 10
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A ranker, how good it is on the validation part, and why it is what it is."""
+
+    ranker: Ranker
+    metrics: dict[str, float]
+    reason: str
+    curve: list[float] = field(default_factory=list)
+
+
+def fit(data: TrainingData, options: TrainingOptions, *, seed: int, progress: Progress) -> Fitted:
+    """Learn from the training part of *data*, and choose by its validation part."""
+    progress(0.1, "fitting the weights of a blend")
+    train, validation = (part.where(part.reacted) for part in (data.train, data.validation))
+    matrix = matrix_of(LearnedBlend(UNNUMBERED, {}).recalled(train.columns))
+    looks = look_weights(train, data.looks, largest=options.largest_weight)
+    weights = reaction_weights(train, looks, largest=options.largest_weight)
+    blend = fit_blend(train, matrix, weights, l2=options.l2)
+    ranker = LearnedBlend(UNNUMBERED, blend.weights)
+    judge = _judge(validation, data.looks, options)
+    before = judge(_scores(ranker, validation))
+    metrics = {"pairs": float(blend.n_pairs), "scale": blend.scale, "validation_ndcg@3_blend": before}
+    reason = _why_no_trees(train, validation, options)
+    if reason is not None:
+        return Fitted(ranker, _finite(metrics), reason)
+    parts = [_tree_data(blend, ranker, train, options), _tree_data(blend, ranker, validation, options)]
+    trees = fit_trees(
+        *parts, judge=judge, options=options, seed=seed, on_round=lambda number: _tell(progress, number, options)
+    )
+    metrics["validation_ndcg@3_trees"] = trees.best
+    curve = list(trees.curve)
+    if options.kind == "auto" and not trees.best > before:
+        return Fitted(ranker, _finite(metrics), "the trees are no better than the blend on the validation part", curve)
+    corrected = LambdaRanker(ranker, blend.scale, trees.text, booster_of(trees.text))
+    return Fitted(corrected, _finite(metrics), "the trees are better than the blend on the validation part", curve)
+
+
+def _why_no_trees(train: Examples, validation: Examples, options: TrainingOptions) -> str | None:
+    n_slates = len(train.sizes)
+    if options.kind == "blend":
+        return "a blend was asked for"
+    if not trees_are_possible():
+        return "LightGBM is not installed"
+    if not len(validation):
+        return "the validation part has no answer with a reaction"
+    if options.kind == "auto" and n_slates < options.trees_from:
+        return f"{n_slates} answers with a reaction are too few for trees, which take {options.trees_from}"
+    return None
+
+
+def _tree_data(blend: FittedBlend, ranker: LearnedBlend, examples: Examples, options: TrainingOptions) -> TreeData:
+    matrix = matrix_of(ranker.recalled(examples.columns))
+    return TreeData(
+        examples=examples,
+        matrix=matrix,
+        margins=blend.scale * ranker.score_matrix(matrix).astype(np.float64),
+        weights=np.minimum(1 / examples.propensities.astype(np.float64), options.largest_weight),
+    )
+
+
+def _tell(progress: Progress, number: int, options: TrainingOptions) -> None:
+    if number % _ROUNDS_BETWEEN_NEWS == 0:
+        progress(0.3 + 0.6 * number / options.n_rounds, f"round {number} of at most {int(options.n_rounds)}")
+
+
+def _judge(
+    validation: Examples, looks: NDArray[np.float64], options: TrainingOptions
+) -> Callable[[NDArray[np.float64]], float]:
+    weights = look_weights(validation, looks, largest=options.largest_weight)
+    gains = gains_of(validation.grades) * weights
+    best = slate_values(validation, gains, gains, k=K).sum()
+    return lambda scores: float(slate_values(validation, scores, gains, k=K).sum() / best) if best else float("nan")
+
+
+def _scores(ranker: Ranker, examples: Examples) -> NDArray[np.float64]:
+    return ranker.score(ranker.recalled(examples.columns)).astype(np.float64)
+
+
+def _finite(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if np.isfinite(value)}
