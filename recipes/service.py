@@ -86,6 +86,7 @@ class Service:
             InvalidSettings: nothing can come of *settings*.
         """
         self.settings = settings
+        self._clock = clock
         self.database = Database(settings.state_url)
         self.catalogue = catalogue(self.database)
         self.lexicon: Lexicon = cooking_lexicon()
@@ -220,7 +221,7 @@ class Service:
 
     def _prepare_model(self) -> None:
         try:
-            register_initial_model(self.registry)
+            register_initial_model(self.registry, clock=self._clock)
         except ApprovalRequired as error:
             _log.warning("%s", error)
         self.live.refresh()

@@ -100,9 +100,7 @@ class Loop:
                 differences.append(new - old)
         effect = float(np.mean(differences))
         half = _Z * float(np.std(differences)) / np.sqrt(len(differences))
-        return Promotion(
-            day, before.version, after.version, effect, effect - half, effect + half, len(differences)
-        )
+        return Promotion(day, before.version, after.version, effect, effect - half, effect + half, len(differences))
 
 
 def _orchestrator(world: World, service: Service, clock: Clock) -> RetrainingOrchestrator:
