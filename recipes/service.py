@@ -10,6 +10,7 @@ import secrets
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -73,6 +74,7 @@ class Service:
         translator: Translator | None = None,
         records: bool = True,
         clock: Clock = utc_now,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
         catalogue: Callable[[Database], Catalogue] = Catalogue,
     ) -> None:
         """Nothing is opened yet.
@@ -80,6 +82,7 @@ class Service:
         Args:
             records: keep what is answered; the command line does not.
             clock: the time of answers, feedback and moves.
+            new_id: makes the id of each answer.
             catalogue: makes the catalogue of the state database.
 
         Raises:
@@ -110,6 +113,7 @@ class Service:
             exploration=Exploration(settings.exploration_share),
             on_answer=self._after_answer if records else lambda answer: None,
             clock=clock,
+            new_id=new_id,
         )
         self.registry = open_registry(settings, database=self.database, clock=clock)
         self.live = LiveModel(

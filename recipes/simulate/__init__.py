@@ -2,10 +2,7 @@
 
 Nothing here is evidence about a real installation, and nothing of it enters one: a simulation lives in a folder of its
 own, and is called simulated wherever it shows.
+
+:func:`recipes.simulate.run.simulate` runs one; :mod:`recipes.simulate.options` says what can be asked for. This module
+imports nothing, since the command line imports it for its help.
 """
-
-from recipes.simulate.options import ARMS, ArmName, Options
-from recipes.simulate.run import simulate
-from recipes.simulate.story import Simulation
-
-__all__ = ["ARMS", "ArmName", "Options", "Simulation", "simulate"]

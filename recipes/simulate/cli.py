@@ -36,8 +36,8 @@ def simulate(
     from mlops.reports import save_page
     from recipes.encoder import encoder_for
     from recipes.lexicon import cooking_lexicon
-    from recipes.simulate import Options
-    from recipes.simulate import simulate as run
+    from recipes.simulate.options import Options
+    from recipes.simulate.run import simulate as run
     from recipes.simulate.show import story_page, summary
 
     settings = load_settings()

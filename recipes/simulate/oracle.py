@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from recipes.index.search import Candidates
+from recipes.ranker import RankingContext
 from recipes.simulate.pantry import Floats
 
 
@@ -28,10 +28,18 @@ class OracleRanker:
             self._rows[number] = row
         self.worths: Floats = np.zeros(len(row_of), dtype=np.float32)
 
-    def features(self, candidates: Candidates, *_known: Any) -> dict[str, Floats]:
+    def features(self, candidates: Candidates, _context: RankingContext) -> dict[str, Floats]:
         """The one thing that counts."""
         return {"worth": self.worths[self._rows[candidates.numbers]]}
+
+    def recalled(self, written: Mapping[str, Floats]) -> dict[str, Floats]:
+        """What was written down is all that there is."""
+        return dict(written)
 
     def score(self, features: Mapping[str, Floats]) -> Floats:
         """The worth itself, 0 to 1."""
         return features["worth"]
+
+    def files(self) -> dict[str, bytes]:
+        """None: it is no model, and cannot be kept."""
+        return {}

@@ -51,7 +51,7 @@ class Pantry:
         Those that 5 to 60 % of the recipes have: groups of foods such as legumes rather than the single lentil.
         """
         columns = [column for column in self.columns.values() if _RAREST_TASTE <= column.mean() <= _MOST_COMMON_TASTE]
-        return standardised(np.column_stack(columns or [np.zeros(len(self))]).astype(np.float32))
+        return standardised(np.column_stack(columns or [np.zeros(len(self), dtype=np.bool_)]).astype(np.float32))
 
     def has(self, attribute: str) -> Bools:
         """The recipes with *attribute*; none where no recipe has it."""

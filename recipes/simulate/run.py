@@ -10,6 +10,7 @@ from typing import Protocol
 from recipes.catalog import Recipe
 from recipes.encoder.base import Encoder
 from recipes.lexicon import Lexicon
+from recipes.recommender import Answer
 from recipes.service import Service
 from recipes.simulate.arms import AnswerRequest, Arm, Day, Kept
 from recipes.simulate.clock import SimulatedClock
@@ -18,6 +19,7 @@ from recipes.simulate.options import ARMS, ArmName, Options
 from recipes.simulate.oracle import OracleRanker
 from recipes.simulate.sandbox import RememberingEncoder, sandbox
 from recipes.simulate.story import LoopEvent, Promotion, Simulation
+from recipes.simulate.visits import Visit
 from recipes.simulate.world import Request, World
 
 OnProgress = Callable[[int, int, str], None]
@@ -54,9 +56,12 @@ def simulate(
     promotions: Sequence[Promotion] = []
     kept = Kept(0, 0, 0, 0, 0, 0)
     for number, name in enumerate(ARMS):
-        clock = SimulatedClock(options.start)
-        with sandbox(folder / name, recipes, encoder=remembering, clock=clock, settings=SETTINGS) as service:
-            arm = Arm(world, service, clock, answer=_answering(name, world, service), records=name != "oracle")
+        clock, ids = SimulatedClock(options.start), AnswerIds()
+        with sandbox(
+            folder / name, recipes, encoder=remembering, clock=clock, new_id=ids, settings=SETTINGS
+        ) as service:
+            answer = _answering(name, world, service, ids)
+            arm = Arm(world, service, clock, answer=answer, records=name != "oracle")
             loop = Loop(world, service, clock) if name == "loop" else None
 
             def advance(day: int, name: ArmName = name, number: int = number) -> None:
@@ -66,6 +71,21 @@ def simulate(
             if loop is not None:
                 events, promotions, kept = loop.events, loop.promotions, arm.kept()
     return Simulation(options, len(recipes), days, events, promotions, kept, time.perf_counter() - since)
+
+
+class AnswerIds:
+    """Names an answer by its cook and ask, so that what is explored is the same in each arm.
+
+    Attributes:
+        visit: the one that is answered next.
+    """
+
+    def __init__(self) -> None:
+        self.visit: Visit | None = None
+
+    def __call__(self) -> str:
+        """The id of the answer to :attr:`visit`; off the record there is none, and no id counts."""
+        return "off-the-record" if self.visit is None else f"cook-{self.visit.cook}-ask-{self.visit.number}"
 
 
 class _Nightly(Protocol):
@@ -82,17 +102,22 @@ def _lived(world: World, arm: Arm, loop: _Nightly | None, advance: Callable[[int
     return days
 
 
-def _answering(name: ArmName, world: World, service: Service) -> AnswerRequest:
-    if name != "oracle":
-        return lambda request: service.recommender.answer(request.ask)
-    numbers = {
-        stored.recipe_no: world.row_of[stored.recipe.recipe_id]
-        for batch in service.catalogue.walk()
-        for stored in batch
-    }
-    oracle = OracleRanker(numbers)
+def _answering(name: ArmName, world: World, service: Service, ids: AnswerIds) -> AnswerRequest:
+    if name == "oracle":
+        return _oracle(world, service)
 
-    def answer(request: Request) -> object:
+    def answer(request: Request) -> Answer:
+        ids.visit = request.visit
+        return service.recommender.answer(request.ask)
+
+    return answer
+
+
+def _oracle(world: World, service: Service) -> AnswerRequest:
+    stored = (one for batch in service.catalogue.walk() for one in batch)
+    oracle = OracleRanker({one.recipe_no: world.row_of[one.recipe.recipe_id] for one in stored})
+
+    def answer(request: Request) -> Answer:
         oracle.worths = request.worths
         return service.recommender.answer_with(oracle, request.ask)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -102,7 +102,13 @@ class RememberingCatalogue(Catalogue):
 
 @contextmanager
 def sandbox(
-    folder: Path, recipes: Sequence[Recipe], *, encoder: Encoder, clock: Clock, settings: Mapping[str, object]
+    folder: Path,
+    recipes: Sequence[Recipe],
+    *,
+    encoder: Encoder,
+    clock: Clock,
+    new_id: Callable[[], str],
+    settings: Mapping[str, object],
 ) -> Iterator[Service]:
     """A prepared service over *recipes* below *folder*, which is empty; closed at the end, nothing unwritten.
 
@@ -110,10 +116,15 @@ def sandbox(
 
     Args:
         encoder: shared by the arms, see :class:`RememberingEncoder`.
+        new_id: makes the id of each answer; what is explored depends on it.
         settings: what differs from the defaults; the environment and ``.env`` are not read.
     """
     service = Service(
-        isolated_settings(folder, **settings), encoder=encoder, clock=clock, catalogue=RememberingCatalogue
+        isolated_settings(folder, **settings),
+        encoder=encoder,
+        clock=clock,
+        new_id=new_id,
+        catalogue=RememberingCatalogue,
     )
     try:
         service.database.upgrade(mlops_schema.MIGRATIONS, schema.MIGRATIONS)

@@ -93,12 +93,14 @@ class Simulation:
         return float(np.mean(self.lead()[max(0, drift - 1 - _DAYS_OF_LEAD_BEFORE) : drift - 1]))
 
     def days_to_recover(self) -> int | None:
-        """Days after the drift until the lead, averaged over three days, is 80 % of that before; None: it never was.
+        """Days after the drift until the lead, averaged over three days, is 80 % of that before.
+
+        None: it never was, or there was no lead.
 
         The drift day itself is day 0. The first average that counts lies wholly behind the drift.
         """
         drift, before, lead = self.options.drift_day, self.lead_before_drift(), self.lead()
-        if drift is None or before is None:
+        if drift is None or before is None or before <= 0:
             return None
         for last in range(drift - 1 + _DAYS_OF_LEAD_AFTER - 1, len(lead)):
             if np.mean(lead[last - _DAYS_OF_LEAD_AFTER + 1 : last + 1]) >= RECOVERED * before:
