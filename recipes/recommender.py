@@ -30,6 +30,7 @@ from recipes.durations import minutes_at_least
 from recipes.encoder import Encoder
 from recipes.errors import EncoderUnavailable, IndexUnavailable
 from recipes.exploration import N_SPARE, Exploration
+from recipes.history import CookHistory
 from recipes.index.items import Floats, content_mark
 from recipes.index.search import Candidates, RecipeIndex, made_up_candidates
 from recipes.index.store import Vector
@@ -131,8 +132,8 @@ class Recommender:
     """Answers questions. Safe to use from several threads; its index and popularity can be swapped at any time.
 
     Attributes:
-        collaborative, affinity: what is known of cooks, for the features of these names; None where nothing is.
-        trend: what is liked of late, for the feature ``recency``: scores of recipes by their numbers; None as above.
+        collaborative: what cooks with the same history like, for the feature of this name; None where nothing is known.
+        history: what cooks did so far, for the features ``recency`` and ``affinity``.
         problems: what is wrong with the parts ``encoder`` and ``index``, by their name; empty where all is well.
     """
 
@@ -165,8 +166,7 @@ class Recommender:
         self.index = index
         self.ranker: Ranker = ranker or HybridRanker()
         self.collaborative: Taste | None = None
-        self.affinity: Taste | None = None
-        self.trend: Callable[[NDArray[np.int64]], Floats] | None = None
+        self.history = CookHistory(catalogue.database, library=lambda: self.index)
         self.popularity = Popularity.of({}, sum_of_squares=0.0)
         self.problems: dict[str, str] = {}
         self._shelf: list[StoredRecipe] = []
@@ -174,7 +174,7 @@ class Recommender:
         self._rests_until: dict[str, float] = {}
 
     def refresh(self) -> None:
-        """Read ratings and the shelf of popular recipes anew from the database.
+        """Read ratings, the shelf of popular recipes and what cooks did lately from the database.
 
         Raises:
             StoreUnavailable: it does not answer; what was read before stays.
@@ -183,6 +183,7 @@ class Recommender:
             self._catalogue.ratings(), sum_of_squares=self._catalogue.sum_of_squared_ratings()
         )
         self._shelf = self._catalogue.popular(N_ON_SHELF)
+        self.history.refresh(self._clock())
 
     def answer(self, ask: Ask) -> Answer:
         """Answer *ask* as well as what is at hand allows.
@@ -312,12 +313,14 @@ class Recommender:
         return ranked
 
     def _context(self, numbers: NDArray[np.int64], ask: Ask, rules: Constraints) -> RankingContext:
-        user_id, trend = ask.user_id, self.trend
-        known = (None if taste is None or user_id is None else taste.scores(user_id, numbers) for taste in self._tastes)
-        collaborative, affinity = known
+        user_id = ask.user_id
+        tastes: tuple[Taste | None, ...] = (self.collaborative, self.history)
+        collaborative, affinity = (
+            None if taste is None or user_id is None else taste.scores(user_id, numbers) for taste in tastes
+        )
         return RankingContext(
             popularity=self.popularity.scores(numbers),
-            recency=None if trend is None else trend(numbers),
+            recency=self.history.trend(numbers),
             collaborative=collaborative,
             affinity=affinity,
             rules=rules,
@@ -329,10 +332,6 @@ class Recommender:
     def database(self) -> Database:
         """Where its catalogue is."""
         return self._catalogue.database
-
-    @property
-    def _tastes(self) -> tuple[Taste | None, Taste | None]:
-        return self.collaborative, self.affinity
 
     def _from_index(
         self, ranked: _Ranked, ask: Ask, rules: Constraints, exploration: Exploration, request_id: str

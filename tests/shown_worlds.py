@@ -27,11 +27,13 @@ class World:
 
     Attributes:
         likes: weight of each feature in what cooks like; what is liked most is clicked nine times in ten.
+        needs: a feature without much of which nothing is liked: no blend can say so.
         share: of exploration.
         recipes: how many there are.
     """
 
     likes: Mapping[str, float] = field(default_factory=lambda: {"affinity": 1.0})
+    needs: str | None = None
     n_answers: int = 400
     days: float = 40.0
     share: float = 0.2
@@ -64,6 +66,8 @@ class World:
         self, rng: np.random.Generator, values: Mapping[str, float], position: int, at: datetime
     ) -> list[tuple[str, float | None, datetime]]:
         liking = sum(weight * values[name] for name, weight in self.likes.items()) / sum(self.likes.values())
+        if self.needs is not None and values[self.needs] < 0.5:
+            liking *= 0.3
         looks, clicks, cooks = rng.random(3)
         if looks >= LOOKS[position - 1] or clicks >= 0.9 * liking**3:
             return []

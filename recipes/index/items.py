@@ -67,6 +67,24 @@ class TermMatrix:
         flat, starts, sizes = self._flat(rows)
         return _sums(lookup[self.ids[flat]], starts, sizes) / np.float32(total)
 
+    def likeness(self, liked: Rows, weights: Floats, rows: Rows) -> Floats:
+        """Cosine of each of *rows* with the sum of the rows *liked*, each of length 1 times its weight.
+
+        All are weighted by IDF. From -1 to 1, shape (n_rows,); 0 for a row without terms.
+
+        Args:
+            weights: shape (n_liked,); below 0 for what should be unlike.
+        """
+        flat, _, sizes = self._flat(liked)
+        scales = weights / np.maximum(self._lengths[liked], np.float32(1e-9))
+        profile = np.bincount(
+            self.ids[flat], weights=self._weighted[flat] * np.repeat(scales, sizes), minlength=len(self.vocabulary)
+        ).astype(np.float32)
+        flat, starts, sizes = self._flat(rows)
+        dot = _sums(profile[self.ids[flat]] * self._weighted[flat], starts, sizes)
+        lengths = self._lengths[rows] * np.float32(np.linalg.norm(profile))
+        return np.divide(dot, lengths, out=np.zeros_like(dot), where=lengths > 0)
+
     def has(self, terms: Iterable[str], rows: Rows) -> Bools:
         """Whether each row has any of *terms*, shape (n_rows,)."""
         wanted = np.zeros(len(self.vocabulary), dtype=np.float32)
@@ -193,6 +211,14 @@ class ItemTable:
 
     def __len__(self) -> int:
         return len(self.numbers)
+
+    def known_rows(self, numbers: NDArray[np.int64]) -> tuple[Rows, Bools]:
+        """Row of each of *numbers* that is there, and which of them are, shape (n,)."""
+        if not len(self):
+            return np.zeros(0, dtype=np.intp), np.zeros(len(numbers), dtype=np.bool_)
+        rows = np.minimum(np.searchsorted(self.numbers, numbers), len(self) - 1)
+        is_there = self.numbers[rows] == numbers
+        return rows[is_there], is_there
 
     def rows(self, numbers: Sequence[int]) -> Rows:
         """Row of each of *numbers*, which must all be there."""

@@ -117,6 +117,19 @@ class RecipeIndex:
         score.pop(recipe_no, None)
         return sorted(score, key=lambda number: (-score[number], number))[:limit]
 
+    def likeness(self, liked: NDArray[np.int64], weights: Floats, numbers: NDArray[np.int64]) -> Floats:
+        """How like each of *numbers* is to the recipes *liked*, by all their terms but the steps': -1 to 1, shape (n,).
+
+        Args:
+            liked: numbers of recipes; those that are not in the index do not count.
+            weights: shape (n_liked,), below 0 for what should be unlike.
+        """
+        liked_rows, is_there = self._items.known_rows(liked)
+        rows, is_known = self._items.known_rows(numbers)
+        found = np.zeros(len(numbers), dtype=np.float32)
+        found[is_known] = self._items.body_terms.likeness(liked_rows, weights[is_there], rows)
+        return found
+
     def close(self) -> None:
         """Let go of the engine."""
         self._store.close()

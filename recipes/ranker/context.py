@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,7 +15,7 @@ class RankingContext:
 
     Attributes:
         popularity: 0 to 1, see :mod:`recipes.popularity`.
-        recency: 0 to 1, see :mod:`recipes.trend`; None where nothing is known.
+        recency: 0 to 1, see :mod:`recipes.history`; None where nothing is known.
         collaborative: 0 to 1, what cooks with the same history like; None where this cook is unknown.
         affinity: 0 to 1, how much it is like what this cook chose; None where this cook is unknown.
         rules: what was asked for.
@@ -31,7 +30,3 @@ class RankingContext:
     rules: Constraints = field(default_factory=Constraints)
     user_id: str | None = None
     at: datetime | None = None
-
-    def absent(self) -> Sequence[str]:
-        """Names of the features that nothing is known of."""
-        return [name for name in ("recency", "collaborative", "affinity") if getattr(self, name) is None]

@@ -82,10 +82,7 @@ def examples_of(log: ImpressionLog, options: TrainingOptions, *, since: float, u
         until: the end of the part. Answers must be older by the label delay; events must be before it.
     """
     is_old = log.answered_at < until - options.delay_seconds
-    in_part = (log.answered_at >= since) & (log.answered_at < until)
-    first, last = np.searchsorted(log.slates, [np.argmax(in_part), len(in_part) - np.argmax(in_part[::-1])])
-    if not in_part.any():
-        first = last = 0
+    first, last = np.searchsorted(log.slates, np.searchsorted(log.answered_at, [since, until]))
     rows = np.arange(first, last)
     shown_at = log.answered_at[log.slates[rows]]
     grades = _grades(log, rows, until, options)

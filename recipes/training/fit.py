@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -46,9 +45,9 @@ def fit(data: TrainingData, options: TrainingOptions, *, seed: int, progress: Pr
     weights = reaction_weights(train, looks, largest=options.largest_weight)
     blend = fit_blend(train, matrix, weights, l2=options.l2)
     ranker = LearnedBlend(UNNUMBERED, blend.weights)
-    judge = _judge(validation, data.looks, options)
-    before = judge(_scores(ranker, validation))
-    metrics = {"pairs": float(blend.n_pairs), "scale": blend.scale, "validation_ndcg@3_blend": before}
+    judge = _Judge.of(validation, data.looks, options)
+    before = _scores(ranker, validation)
+    metrics = {"pairs": float(blend.n_pairs), "scale": blend.scale, "validation_ndcg@3_blend": judge(before)}
     reason = _why_no_trees(train, validation, options)
     if reason is not None:
         return Fitted(ranker, _finite(metrics), reason)
@@ -58,9 +57,9 @@ def fit(data: TrainingData, options: TrainingOptions, *, seed: int, progress: Pr
     )
     metrics["validation_ndcg@3_trees"] = trees.best
     curve = list(trees.curve)
-    if options.kind == "auto" and not trees.best > before:
-        return Fitted(ranker, _finite(metrics), "the trees are no better than the blend on the validation part", curve)
     corrected = LambdaRanker(ranker, blend.scale, trees.text, booster_of(trees.text))
+    if options.kind == "auto" and not judge.is_clearly_better(_scores(corrected, validation), before):
+        return Fitted(ranker, _finite(metrics), "the trees are no better than the blend on the validation part", curve)
     return Fitted(corrected, _finite(metrics), "the trees are better than the blend on the validation part", curve)
 
 
@@ -92,13 +91,31 @@ def _tell(progress: Progress, number: int, options: TrainingOptions) -> None:
         progress(0.3 + 0.6 * number / options.n_rounds, f"round {number} of at most {int(options.n_rounds)}")
 
 
-def _judge(
-    validation: Examples, looks: NDArray[np.float64], options: TrainingOptions
-) -> Callable[[NDArray[np.float64]], float]:
-    weights = look_weights(validation, looks, largest=options.largest_weight)
-    gains = gains_of(validation.grades) * weights
-    best = slate_values(validation, gains, gains, k=K).sum()
-    return lambda scores: float(slate_values(validation, scores, gains, k=K).sum() / best) if best else float("nan")
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """How good scores of the validation part are, with what cooks did not see made up for."""
+
+    validation: Examples
+    gains: NDArray[np.float64]
+    best: float
+
+    @classmethod
+    def of(cls, validation: Examples, looks: NDArray[np.float64], options: TrainingOptions) -> _Judge:
+        weights = look_weights(validation, looks, largest=options.largest_weight)
+        gains = gains_of(validation.grades) * weights
+        return cls(validation, gains, float(slate_values(validation, gains, gains, k=K).sum()))
+
+    def __call__(self, scores: NDArray[np.float64]) -> float:
+        """nDCG@3 as a ratio of sums, 0 to 1; NaN where nothing is relevant."""
+        return float(self._values(scores).sum() / self.best) if self.best else float("nan")
+
+    def is_clearly_better(self, scores: NDArray[np.float64], before: NDArray[np.float64]) -> bool:
+        """By more than a standard error: the best of many rounds looks better than it is."""
+        gained = self._values(scores) - self._values(before)
+        return bool(gained.mean() > gained.std() / np.sqrt(len(gained)))
+
+    def _values(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+        return slate_values(self.validation, scores, self.gains, k=K)
 
 
 def _scores(ranker: Ranker, examples: Examples) -> NDArray[np.float64]:

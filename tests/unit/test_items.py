@@ -227,3 +227,27 @@ def test_each_meal_has_a_bit_of_its_own() -> None:
     assert sorted(meal_bits([meal]) for meal in MEALS) == [1 << place for place in range(len(MEALS))]
     assert meal_bits(MEALS) == 2 ** len(MEALS) - 1
     assert meal_bits([]) == 0
+
+
+@given(ITEMS, st.data())
+def test_likeness_is_the_cosine_with_the_weighted_sum_of_what_was_liked(
+    items: list[Weights], data: st.DataObject
+) -> None:
+    rows = st.integers(0, len(items) - 1)
+    liked = data.draw(st.lists(st.tuples(rows, st.sampled_from([-1.0, 1.0, 3.0])), max_size=4))
+    profile: Weights = {}
+    for row, weight in liked:
+        length = math.sqrt(sum((value * _idf(items, term)) ** 2 for term, value in items[row].items()))
+        for term, value in items[row].items():
+            profile[term] = profile.get(term, 0.0) + weight * value * _idf(items, term) / length
+    found = _matrix(items).likeness(
+        np.array([row for row, _ in liked], np.intp), np.array([weight for _, weight in liked], np.float32),
+        np.arange(len(items)),
+    )  # fmt: skip
+    for item, value in zip(items, found.tolist(), strict=True):
+        weighted = {term: amount * _idf(items, term) for term, amount in item.items()}
+        lengths = math.hypot(*profile.values()) * math.hypot(*weighted.values())
+        dot = sum(amount * profile.get(term, 0.0) for term, amount in weighted.items())
+        if lengths > 1e-4:
+            assert value == pytest.approx(dot / lengths, abs=1e-4)
+        assert -1.001 <= value <= 1.001
