@@ -18,6 +18,7 @@ from mlops.errors import InvalidSettings
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Settings(BaseSettings):
@@ -34,6 +35,15 @@ class Settings(BaseSettings):
         None, description="State database, such as postgresql://user:password@host/name. Default: SQLite in DATA_DIR."
     )
     log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+    max_log_size_mb: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        10, description="Size in MB at which a log file is rotated, 1 to 10000."
+    )
+    backup_count: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        5, description="How many older files of each log are kept, those of earlier days included, 1 to 10000."
+    )
+    log_query_text: bool = Field(
+        False, description="Whether logs hold the text of queries; otherwise only its hash and length."
+    )
     artifact_signing_key: SecretStr | None = Field(
         None, description="Secret that signs model artefacts; with it, only artefacts signed with it are loaded."
     )
@@ -81,6 +91,48 @@ class Settings(BaseSettings):
     retrain_trainers: str = Field(
         "", description="How models are trained, as model=package.module:function between commas."
     )
+    monitoring_enabled: bool = Field(True, description="Whether metrics are recorded.")
+    metrics_flush_seconds: float = Field(
+        0.5, ge=0.01, le=60, description="How often metrics are written, in seconds: what a killed process may lose."
+    )
+    metrics_raw_days: int = Field(7, ge=1, le=3650, description="How many days single metric points are kept.")
+    metrics_retention_days: int = Field(
+        90, ge=1, le=3650, description="How many days metrics are kept at all, as sketches of hours and days."
+    )
+
+    alert_threshold_latency: Annotated[float, Field(gt=0)] = Field(
+        5000.0, description="95th percentile of an answer's time, in ms, above which there is an alert."
+    )
+    alert_threshold_error_rate: Share = Field(
+        0.05, description="Share of requests that fail, 0 to 1, above which there is an alert."
+    )
+    alert_threshold_accuracy_drop: Share = Field(
+        0.05, description="Fall of a model's accuracy relative to its baseline, 0 to 1, above which it is unwell."
+    )
+    slo_availability: Share = Field(0.99, description="Objective: share of requests that do not fail, 0 to 1.")
+    slo_latency_ms: Annotated[float, Field(gt=0)] = Field(
+        1000.0, description="An answer that takes longer, in ms, counts as slow."
+    )
+    slo_latency_share: Share = Field(0.99, description="Objective: share of requests that are not slow, 0 to 1.")
+    alert_webhook_url: SecretStr | None = Field(
+        None, description="Where alerts are posted to as JSON, besides the log and the page. Default: nowhere."
+    )
+    alert_webhook_secret: SecretStr | None = Field(
+        None, description="Secret that signs what is posted there (HMAC-SHA256)."
+    )
+    alert_cool_down_minutes: Annotated[float, Field(ge=0, le=10_080)] = Field(
+        10.0, description="An alert that comes back within so many minutes is the same one, and is told only later."
+    )
+    watch_seconds: Annotated[float, Field(ge=0.1, le=3_600)] = Field(
+        10.0, description="How often the rules for alerts are looked at, in seconds."
+    )
+
+    @field_validator("alert_webhook_url")
+    @classmethod
+    def _is_a_web_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("http://", "https://")):
+            raise ValueError("it must begin with http:// or https://")
+        return value
 
     @field_validator("data_dir")
     @classmethod
@@ -105,6 +157,16 @@ class Settings(BaseSettings):
     def models_dir(self) -> Path:
         """Folder of the registry's view and the artefacts."""
         return self.data_dir / "models"
+
+    @property
+    def metrics_dir(self) -> Path:
+        """Folder of the metrics log."""
+        return self.data_dir / "metrics"
+
+    @property
+    def logs_dir(self) -> Path:
+        """Folder of the log files."""
+        return self.data_dir / "logs"
 
     @property
     def state_url(self) -> str:

@@ -34,6 +34,10 @@ MlopsError
 │   ├── BadProfile              what should be a reference profile is none
 │   └── ProfileMissing          a model version was registered without one
 ├── EvaluationError         see mlops.evaluation.errors
+├── AlertError              alerts
+│   ├── UnknownAlert            no alert has this number
+│   ├── AlertClosed             it is resolved already
+│   └── DeliveryFailed          nobody could be told of it now
 ├── RetrainingError         training a model anew
 │   ├── TooLittleData           there is not enough to learn from
 │   ├── TrainingInterrupted     the training failed for a reason that may pass
@@ -94,6 +98,22 @@ class JobLost(RetrainingError):
 
 class BadSchedule(RetrainingError, ValueError):
     """What should be a schedule is none; the message says what would be one."""
+
+
+class AlertError(MlopsError):
+    """Something about alerts."""
+
+
+class UnknownAlert(AlertError, LookupError):
+    """No alert has this number."""
+
+
+class AlertClosed(AlertError):
+    """The alert is resolved already, so there is nothing left to acknowledge or resolve."""
+
+
+class DeliveryFailed(AlertError):
+    """Nobody could be told of an alert by this channel now."""
 
 
 class InvalidSettings(MlopsError, ValueError):

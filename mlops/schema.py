@@ -17,6 +17,8 @@ _IS_PRODUCTION = sa.text("status = 'production'")
 _TOUCHES_PRODUCTION = sa.text("outcome = 'done' AND (to_status = 'production' OR from_status = 'production')")
 _IS_PENDING = sa.text("state = 'pending'")
 _IS_IN_FORCE = sa.text("lifted_at IS NULL")
+_IS_OPEN = sa.text("state <> 'resolved'")
+_IS_WAITING = sa.text("state = 'waiting'")
 
 # One row for each model. `generation` counts its changes: whoever remembers a number knows whether to look again.
 models = sa.Table(
@@ -178,7 +180,80 @@ holdout_looks = sa.Table(
     sa.Column("looked_at", UtcDateTime, nullable=False),
 )
 
-_IS_OPEN = sa.text("finished_at IS NULL")
+# One row for each time that something was wrong, from its first sign until it is resolved. That one at most of a key is
+# open is the index's promise. `opening` counts how often it was opened: within the cool-down the row is used again.
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("alert_id", sa.Integer, primary_key=True),
+    sa.Column("key", Name, nullable=False),
+    sa.Column("rule", Name, nullable=False),
+    sa.Column("severity", sa.String, nullable=False),
+    sa.Column("state", Name, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("labels", sa.JSON, nullable=False),
+    sa.Column("evidence", sa.JSON, nullable=False),
+    sa.Column("uid", sa.String, nullable=False),
+    sa.Column("opening", sa.Integer, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("fired_at", UtcDateTime, nullable=False),
+    sa.Column("last_seen_at", UtcDateTime, nullable=False),
+    sa.Column("quiet_until", UtcDateTime),
+    sa.Column("acknowledged_at", UtcDateTime),
+    sa.Column("acknowledged_by", sa.String),
+    sa.Column("acknowledged_because", sa.Text),
+    sa.Column("resolved_at", UtcDateTime),
+    sa.Column("resolved_by", sa.String),
+    sa.Column("resolved_because", sa.Text),
+    sa.CheckConstraint("state IN ('firing', 'acknowledged', 'resolved')", name="alert_state_is_known"),
+    sa.CheckConstraint("severity IN ('info', 'warning', 'critical')", name="severity_is_known"),
+    sa.Index("one_open_alert", "key", unique=True, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    sa.Index("alerts_by_key", "key", "alert_id"),
+    sa.Index("alerts_by_state", "state", "alert_id"),
+    sa.Index("alerts_by_rule", "rule", "alert_id"),
+    sqlite_autoincrement=True,
+)
+
+# Until when nobody is told of alerts of a key or a rule. Several may be in force for one scope; the longest counts.
+alert_mutes = sa.Table(
+    "alert_mutes",
+    metadata,
+    sa.Column("mute_id", sa.Integer, primary_key=True),
+    sa.Column("scope", Name, nullable=False),
+    sa.Column("muted_at", UtcDateTime, nullable=False),
+    sa.Column("until", UtcDateTime, nullable=False),
+    sa.Column("muted_by", sa.String, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("lifted_at", UtcDateTime),
+    sa.Column("lifted_by", sa.String),
+    sa.Column("lifted_because", sa.Text),
+    sa.Index("mutes_not_lifted", "scope", sqlite_where=_IS_IN_FORCE, postgresql_where=_IS_IN_FORCE),
+    sqlite_autoincrement=True,
+)
+
+# The outbox of alerts: what is to be told, once for each opening, event and channel.
+alert_deliveries = sa.Table(
+    "alert_deliveries",
+    metadata,
+    sa.Column("delivery_id", sa.Integer, primary_key=True),
+    sa.Column("alert_id", sa.ForeignKey("alerts.alert_id"), nullable=False),
+    sa.Column("opening", sa.Integer, nullable=False),
+    sa.Column("event", sa.String, nullable=False),
+    sa.Column("channel", sa.String, nullable=False),
+    sa.Column("state", sa.String, nullable=False),
+    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("n_failures", sa.Integer, nullable=False),
+    sa.Column("try_at", UtcDateTime, nullable=False),
+    sa.Column("last_error", sa.Text),
+    sa.Column("delivered_at", UtcDateTime),
+    sa.UniqueConstraint("alert_id", "opening", "event", "channel", name="told_once"),
+    sa.CheckConstraint("event IN ('firing', 'resolved')", name="event_is_known"),
+    sa.CheckConstraint("state IN ('waiting', 'delivered', 'given_up')", name="delivery_state_is_known"),
+    sa.Index("deliveries_that_wait", "try_at", sqlite_where=_IS_WAITING, postgresql_where=_IS_WAITING),
+    sqlite_autoincrement=True,
+)
+
+_JOB_IS_OPEN = sa.text("finished_at IS NULL")
 
 # One training of one model. `token` is that of the lease of the worker that has it; whoever has an older one writes
 # nothing. That a model has one open job at most is the index's promise.
@@ -218,7 +293,7 @@ retraining_jobs = sa.Table(
         "'cancelled')",
         name="job_state_is_known",
     ),
-    sa.Index("one_open_job", "model_id", unique=True, sqlite_where=_IS_OPEN, postgresql_where=_IS_OPEN),
+    sa.Index("one_open_job", "model_id", unique=True, sqlite_where=_JOB_IS_OPEN, postgresql_where=_JOB_IS_OPEN),
     sa.Index("jobs_by_model", "model_id", "job_id"),
     sqlite_autoincrement=True,
 )

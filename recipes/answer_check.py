@@ -188,6 +188,16 @@ class AnswerCheck:
         except queue.Full:
             self._drop()
 
+    @property
+    def n_waiting(self) -> int:
+        """How many answers wait to be looked at."""
+        return self._waiting.qsize()
+
+    def found(self) -> dict[str, int]:
+        """How many answers had each kind of fault, as of now."""
+        with self._guard:
+            return dict(self.findings)
+
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for whoever asks how the service is."""
         with self._guard:

@@ -83,8 +83,8 @@ def serve(
     settings = load_settings()
     host, port = host or settings.host, port or settings.port
     _err.print(f"Serving on http://{host}:{port} (Ctrl-C stops)")
-    # No access log: it would hold what cooks type into the search page.
-    uvicorn.run(create_app(settings), host=host, port=port, log_level=settings.log_level.lower(), access_log=False)
+    # No access log: it would hold what cooks type into the search page. The service sets up logging by itself.
+    uvicorn.run(create_app(settings), host=host, port=port, log_config=None, access_log=False)
 
 
 @importing.command("foodcom")

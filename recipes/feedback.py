@@ -180,6 +180,8 @@ class AnswerLog:
             "model_version": answer.model_version,
             "n_candidates": answer.n_candidates,
             "latency_ms": answer.latency_ms,
+            "arm": answer.arm,
+            "arm_propensity": answer.arm_propensity,
         }
 
     def _constraints(self, answer: Answer) -> dict[str, Any]:

@@ -100,6 +100,8 @@ class Answer:
         mode: ``full``; ``words_only`` without an encoder; ``popular`` without an index; ``direct`` where a cook opened
             a recipe without asking.
         stage_ms: milliseconds spent in each stage of the path.
+        arm: of a rollout, None where none is on.
+        arm_propensity: how likely this request was to get that arm, above 0 to 1.
     """
 
     request_id: str
@@ -114,6 +116,8 @@ class Answer:
     model_version: str
     n_candidates: int
     stage_ms: Mapping[str, float]
+    arm: str | None = None
+    arm_propensity: float = 1.0
 
     @property
     def latency_ms(self) -> float:
@@ -184,6 +188,11 @@ class Recommender:
         )
         self._shelf = self._catalogue.popular(N_ON_SHELF)
         self.history.refresh(self._clock())
+
+    @property
+    def can_answer(self) -> bool:
+        """Whether there is anything to answer from: an index, or the shelf of popular recipes."""
+        return self.index is not None or bool(self._shelf)
 
     def answer(self, ask: Ask) -> Answer:
         """Answer *ask* as well as what is at hand allows.

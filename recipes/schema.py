@@ -71,7 +71,8 @@ imports = sa.Table(
     sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
 )
 
-# One answer. The query itself is not kept: its hash tells equal queries from different ones.
+# One answer. The query itself is not kept: its hash tells equal queries from different ones. `arm` is that of a
+# rollout, champion or challenger, and `arm_propensity` how likely this request was to get it; null and 1 where none is.
 answers = sa.Table(
     "answers",
     metadata,
@@ -86,7 +87,10 @@ answers = sa.Table(
     sa.Column("model_version", sa.String, nullable=False),
     sa.Column("n_candidates", sa.Integer, nullable=False),
     sa.Column("latency_ms", sa.Float, nullable=False),
+    sa.Column("arm", sa.String),
+    sa.Column("arm_propensity", sa.Float, nullable=False, server_default="1"),
     sa.Index("answers_by_time", "answered_at"),
+    sa.Index("answers_by_version", "model_version", "answered_at"),
 )
 
 # One recipe of an answer, at its position (from 1), with what the ranker knew when it was shown.

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlops import schema as mlops_schema
@@ -19,6 +19,7 @@ from mlops.clock import Clock, utc_now
 from mlops.errors import ApprovalRequired, InvalidSettings, StoreUnavailable
 from mlops.live_model import LiveModel, Served
 from mlops.model_registry import open_registry
+from mlops.monitoring.process import Total
 from mlops.store import Database
 from mlops.tracking import MirrorRunner
 from recipes import schema
@@ -33,6 +34,7 @@ from recipes.index import BuildProgress, IndexBuilder, IndexLibrary
 from recipes.index.library import QdrantServer
 from recipes.index.search import RecipeIndex
 from recipes.lexicon import Lexicon, cooking_lexicon
+from recipes.operations import Operations
 from recipes.ranker import MODEL_ID, Ranker, load_ranker
 from recipes.recommender import Answer, QueryHasher, Recommender
 from recipes.registration import register_initial_model
@@ -95,16 +97,18 @@ class Service:
         self.lexicon: Lexicon = cooking_lexicon()
         self.encoder = encoder or encoder_for(settings)
         self.library = index_library(settings)
+        self.hash_query = QueryHasher(_installation_key(settings.var_dir))
         self.answers = AnswerLog(
             self.database,
-            hash_query=QueryHasher(_installation_key(settings.var_dir)),
+            hash_query=self.hash_query,
             buffer_size=settings.impression_buffer_size,
             flush_seconds=settings.impression_flush_seconds,
         )
         self.answer_check = AnswerCheck(self.catalogue, self.lexicon, share=settings.answer_check_share)
         self.feedback = FeedbackBook(self.database, self.catalogue, self.answers, clock=clock)
+        self.operations = Operations(settings, database=self.database, queues=self._queues(), totals=self._totals)
         translator = translator or translator_for(settings)
-        self.translation = None if translator is None else BackgroundTranslation(self.catalogue, translator)
+        self.translation = None if translator is None else self._in_background(translator)
         self.recommender = Recommender(
             catalogue=self.catalogue,
             encoder=self.encoder,
@@ -143,6 +147,7 @@ class Service:
     def start(self) -> None:
         """Prepare, and begin the background work."""
         self.prepare()
+        self.operations.start()
         self.live.start()
         self.mirror.start()
         self.answers.start()
@@ -165,6 +170,7 @@ class Service:
             self.translation.stop()
         self.answer_check.stop()
         self.answers.stop()
+        self.operations.stop()
         self.close()
 
     def close(self) -> None:
@@ -198,7 +204,27 @@ class Service:
         index = self.recommender.index
         return index is not None and index.fingerprint != self.catalogue.fingerprint()
 
+    def _in_background(self, translator: Translator) -> BackgroundTranslation:
+        return BackgroundTranslation(self.catalogue, translator, on_translated=self.operations.measures.translated)
+
+    def _queues(self) -> dict[str, Callable[[], int]]:
+        """How much waits in each queue, by its name."""
+        return {
+            "answers": lambda: self.answers.n_waiting,
+            "answer_check": lambda: self.answer_check.n_waiting,
+            "translation": lambda: 0 if self.translation is None else self.translation.n_waiting,
+        }
+
+    def _totals(self) -> Iterator[Total]:
+        """What is counted where it happens, as it stands now."""
+        yield "dropped_count", {"queue": "answers"}, self.answers.n_dropped
+        yield "dropped_count", {"queue": "answer_check"}, self.answer_check.n_dropped
+        for kind, n_answers in self.answer_check.found().items():
+            yield "answer_problem_count", {"kind": kind}, n_answers
+
     def _after_answer(self, answer: Answer) -> None:
+        if answer.mode != "direct":
+            self.operations.measures.answered(answer)
         self.answers.record(answer)
         self.answer_check.record(answer)
         if self.translation is not None:

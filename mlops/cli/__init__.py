@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from mlops.cli import data, evaluation, keys, models
+from mlops.cli import alerts, data, evaluation, keys, metrics, models, retrain
 from mlops.cli.exits import epilogue, exit_code
 from mlops.cli.output import print_error
 from mlops.errors import MlopsError
@@ -19,6 +19,9 @@ from mlops.errors import MlopsError
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate models of any project.", epilog=epilogue())
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(alerts.app, name="alerts")
+app.add_typer(metrics.app, name="metrics")
+app.add_typer(retrain.app, name="retrain")
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
 app.command()(data.drift)

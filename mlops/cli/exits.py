@@ -16,9 +16,9 @@ MEANINGS = {
     DONE: "done",
     WRONG: "something is wrong; one line says what",
     MISTYPED: "the command was typed wrong",
-    UNKNOWN: "there is no such model, version, key or job",
+    UNKNOWN: "there is no such model, version, key, alert or job",
     REFUSED: "a rule refuses it: an illegal move, a version that exists, a freeze, files, an export or a key that are "
-    "not accepted, an approval that is refused, nothing to roll back to",
+    "not accepted, an approval that is refused, nothing to roll back to, an alert that is resolved",
     CONFLICT: "somebody else was first; nothing was changed",
     WAITS: "recorded; it waits for approval",
 }
@@ -30,6 +30,7 @@ _CODES: dict[type[errors.MlopsError], int] = {
     errors.UnknownVersion: UNKNOWN,
     errors.UnknownKey: UNKNOWN,
     errors.UnknownJob: UNKNOWN,
+    errors.UnknownAlert: UNKNOWN,
     errors.InvalidExport: REFUSED,
     errors.VersionExists: REFUSED,
     errors.IllegalMove: REFUSED,
@@ -38,6 +39,7 @@ _CODES: dict[type[errors.MlopsError], int] = {
     errors.ApprovalRefused: REFUSED,
     errors.ArtefactError: REFUSED,
     errors.InvalidKey: REFUSED,
+    errors.AlertClosed: REFUSED,
     errors.Conflict: CONFLICT,
     errors.JobConflict: CONFLICT,
     errors.JobLost: CONFLICT,

@@ -24,7 +24,7 @@ def print_json(value: Any) -> None:
 
 def print_line(text: str, *, style: str = "") -> None:
     """A line for a person; *text* is printed as it is."""
-    _console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+    console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_error(error: BaseException) -> None:
@@ -32,7 +32,7 @@ def print_error(error: BaseException) -> None:
     from rich.text import Text
 
     line = Text.assemble(("error:", "red"), " ", " ".join(str(error).split()))
-    _console(stderr=True).print(line, highlight=False, soft_wrap=True)
+    console(stderr=True).print(line, highlight=False, soft_wrap=True)
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, numbers: Sequence[str] = ()) -> None:
@@ -51,7 +51,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[object]], *, nu
         table.add_column(Text(heading), justify="right" if heading in numbers else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(NOTHING if cell is None else str(cell)) for cell in row))
-    _console().print(table)
+    console().print(table)
 
 
 def moment(time: datetime | None) -> str:
@@ -78,7 +78,8 @@ def number(value: float | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.6g}"
 
 
-def _console(*, stderr: bool = False) -> Console:
+def console(*, stderr: bool = False) -> Console:
+    """Where text goes; a pipe has no width, so nothing is wrapped there."""
     from rich.console import Console
 
     console = Console(stderr=stderr, emoji=False)

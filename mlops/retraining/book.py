@@ -210,4 +210,4 @@ def with_line(log: Sequence[str], line: str, *, at: datetime) -> list[str]:
 def _text(value: Any) -> str | None:
     if value is None:
         return None
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY).decode()
+    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()

@@ -16,9 +16,9 @@ from mlops.retraining.book import JobBook
 from mlops.retraining.config import RetrainingConfig
 from mlops.retraining.jobs import RetrainingJob
 from mlops.retraining.trainers import TrainerEntry
+from mlops.tracking.curves import JOB_TAG
 
 ACTOR = "retraining"
-JOB_TAG = "retraining_job"
 
 
 class Consequences:

@@ -15,7 +15,7 @@ def write_frames(folder: Path, training_data: Any, validation_data: Any = None) 
     """Keep the data in *folder*.
 
     Args:
-        training_data: an Arrow table, a data frame of pandas or Polars, or a mapping of columns.
+        training_data: an Arrow table, a data frame of pandas or Polars, a mapping of columns, or a list of rows.
 
     Raises:
         UnreadableData: it is none of these, or a column cannot be written.
@@ -52,6 +52,6 @@ def _table(data: Any) -> Any:
             return data.to_arrow()
         if hasattr(data, "iloc"):
             return pa.Table.from_pandas(data, preserve_index=False)
-        return pa.table(dict(data))
+        return pa.Table.from_pylist(data) if isinstance(data, list) else pa.table(dict(data))
     except (pa.ArrowException, TypeError, ValueError) as error:
         raise UnreadableData(f"training data must be a table or a data frame: {error}") from error

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from mlops.drift import ReferenceProfile
 from mlops.evaluation import Gate
 from mlops.evaluation.results import Evaluation
+
+if TYPE_CHECKING:
+    from mlops.drift import ReferenceProfile
 
 # Told how far the training is, 0 to 1, and what it does now. Raises where the job is to stop.
 Progress = Callable[[float, str], None]

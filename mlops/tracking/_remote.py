@@ -117,6 +117,11 @@ class RemoteMlflow:
         # The same again changes nothing: equal parameters are accepted, and a metric's time is always the version's.
         values: list[tuple[str, Any]] = [
             *(("metrics", Metric(name, value, wanted.at_ms, 0)) for name, value in wanted.metrics.items()),
+            *(
+                ("metrics", Metric(name, value, wanted.at_ms, step))
+                for name, steps in wanted.curves.items()
+                for step, value in steps.items()
+            ),
             *(("params", Param(name, value)) for name, value in wanted.params.items()),
             *(("tags", RunTag(name, value)) for name, value in wanted.tags.items()),
         ]

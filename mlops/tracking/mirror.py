@@ -21,6 +21,7 @@ from mlops.model_registry import ModelRegistry, ModelVersion, open_registry
 from mlops.model_registry.reading import RegistryReader
 from mlops.store import Database
 from mlops.store.leases import HeldLease, Leases
+from mlops.tracking.curves import curves_of
 from mlops.tracking.outbox import MirrorStatus, Outbox, Waiting
 from mlops.tracking.place import artifact_location, tracking_uri
 from mlops.tracking.wanted import FILES_FOLDER, VERSION_FILE, version_file, version_tags, wanted_run
@@ -176,7 +177,8 @@ class _Round:
         found = remote.find_version(one.model_id, one.version)
         if found is not None:
             return remote.update_version(found, tags=tags, description=description)
-        run_id = remote.make_run(wanted_run(one), self._files(one))
+        curves = curves_of(self._registry.database, one)
+        run_id = remote.make_run(wanted_run(one, curves=curves), self._files(one))
         remote.make_model(one.model_id)
         self._check_lease()
         return remote.make_version(one.model_id, run_id, tags=tags, description=description)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import posixpath
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -16,11 +17,13 @@ from mlops.model_registry.records import ModelVersion
 ALIAS = "production"
 VERSION_FILE = "version.json"
 FILES_FOLDER = "artefact"
+CURVES_FOLDER = "curves"
 MODEL_TAG, VERSION_TAG, CONTENT_TAG = "mlops.model_id", "mlops.version", "mlops.content"
 
 # MLflow takes 6,000 characters of a parameter and 8,000 of a tag of a run, and 250 of a name.
 _LONGEST_VALUE = 5_000
 _LONGEST_NAME = 200
+_MOST_STEPS = 500
 _CUT = f" … (cut; whole in {VERSION_FILE})"
 _NOT_IN_A_NAME = re.compile(r"[^\w\-. /]")
 # Tags that mean something to MLflow or to us; the last, so that no two names become one.
@@ -40,12 +43,19 @@ class WantedRun:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     at_ms: int
+    curves: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    """Figures by step, counted from 0."""
 
 
-def wanted_run(one: ModelVersion) -> WantedRun:
-    """The run of a version: where it came from, and how well it did."""
+def wanted_run(one: ModelVersion, *, curves: Mapping[str, Sequence[float]] | None = None) -> WantedRun:
+    """The run of a version: where it came from, and how well it did.
+
+    Args:
+        curves: of the training that made it, by name; a long one is thinned out.
+    """
     metrics = one["metrics"]
-    names = safe_names(metrics)
+    drawn = {f"{CURVES_FOLDER}/{name}": _thinned(values) for name, values in (curves or {}).items()}
+    names = safe_names([*metrics, *drawn])
     return WantedRun(
         name=f"{one.model_id} {one.version}",
         identity=identity(one),
@@ -53,6 +63,7 @@ def wanted_run(one: ModelVersion) -> WantedRun:
         params=_texts(one["parameters"]),
         metrics={names[name]: float(value) for name, value in metrics.items()},
         at_ms=int(one.registered_at.timestamp() * 1000),
+        curves={names[name]: steps for name, steps in drawn.items()},
     )
 
 
@@ -99,6 +110,16 @@ def safe_names(names: Iterable[str]) -> dict[str, str]:
             found[name] = _free(_safe(name), taken)
             taken.add(found[name])
     return found
+
+
+def _thinned(values: Sequence[float]) -> dict[int, float]:
+    """Values by step, every n-th and the last, so many at most as MLflow draws well; no NaN, which it cannot keep."""
+    every = -(-len(values) // _MOST_STEPS)
+    return {
+        step: value
+        for step, value in enumerate(values)
+        if (step % every == 0 or step == len(values) - 1) and math.isfinite(value)
+    }
 
 
 def _safe(name: str) -> str:

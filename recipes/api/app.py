@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
 from mlops.access import KeyRing
 from mlops.errors import StoreUnavailable
-from mlops.http import models, problems
+from mlops.http import alerts, metrics, models, problems
 from mlops.http.access import Access, start_line
 from mlops.http.limits import BodyLimit
+from mlops.http.request_log import RequestLog, RequestSummary
+from mlops.logging_config import get_logger, setup_logging, tear_down_logging
+from mlops.monitoring.process import measure_loop_lag
 from recipes import web
 from recipes.api import health, routes
 from recipes.api.workers import Workers
 from recipes.config import Settings
 from recipes.errors import EncoderUnavailable, IndexUnavailable, NotShown, UnknownRecipe, UnknownRequest
+from recipes.measures import is_of_machines
 from recipes.service import Service
+from recipes.version import VERSION
 
 _log = logging.getLogger("recipes.api")
+_requests = get_logger("recipes.requests")
 
 STATUSES: dict[type[Exception], int] = {
     UnknownRecipe: 404,
@@ -39,29 +46,65 @@ def create_app(settings: Settings, *, service: Service | None = None) -> FastAPI
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        setup_logging(settings, also=["recipes"], hash_query=service.hash_query)
         service.start()
         _warn_where_no_key_exists(keys)
-        yield
+        async with _measuring_lag(service):
+            yield
         service.stop()
+        tear_down_logging()
 
     app = FastAPI(
         title="Recipe Recommender",
         summary="Recipes for what you feel like, in Spanish and English.",
-        version="0.1.0",
+        version=VERSION,
         lifespan=lifespan,
         redoc_url=None,
         docs_url=None,
     )
-    problems.install(app, {**models.STATUSES, **STATUSES})
+    problems.install(app, {**models.STATUSES, **alerts.STATUSES, **STATUSES})
     workers = Workers()
     keys = KeyRing(service.database)
     app.include_router(routes.router(service, workers))
     app.include_router(health.router(service, workers))
     access = Access(keys, require_key_to_read=settings.require_key_to_read)
     app.include_router(models.router(service.registry, access, serving=service.version_served))
+    app.include_router(metrics.router(service.operations.metrics, access))
+    app.include_router(alerts.router(service.operations.alerts, access))
     web.mount(app, service)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    # The last one is the outermost: it sees what the others answer, too.
+    app.add_middleware(RequestLog, on_request=_recording(service))
     return app
+
+
+def _recording(service: Service) -> Callable[[RequestSummary], None]:
+    """What becomes of each request that is over: its measures, and one line in the log."""
+
+    def record(summary: RequestSummary) -> None:
+        fields = summary.fields
+        service.operations.measures.requested(
+            summary.route,
+            summary.status,
+            summary.latency_ms,
+            version=fields.get("version"),
+            language=fields.get("language"),
+        )
+        log = _requests.debug if is_of_machines(summary.route) else _requests.info
+        log("request_served", **summary.to_dict())
+
+    return record
+
+
+@asynccontextmanager
+async def _measuring_lag(service: Service) -> AsyncIterator[None]:
+    task = asyncio.create_task(measure_loop_lag(service.operations.metrics))
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def _warn_where_no_key_exists(keys: KeyRing) -> None:

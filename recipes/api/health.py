@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import orjson
@@ -13,16 +14,21 @@ from recipes.api.responses import json_response
 from recipes.api.workers import Workers
 from recipes.ranker import MODEL_ID
 from recipes.service import Service
+from recipes.version import VERSION
+
+_UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "Nothing can be answered; `reasons` tells why"}}
 
 
 def router(service: Service, off_the_loop: Workers) -> APIRouter:
     """The health endpoints over *service*."""
     routes = APIRouter()
+    began = time.monotonic()
 
-    @routes.get("/health", summary="How the service is")
+    @routes.get("/health", summary="How the service is", responses=_UNAVAILABLE)
     async def health() -> Response:
-        """Status, what is wrong, versions and counts."""
-        return json_response(orjson.dumps(await off_the_loop(_health, service)))
+        """Status, reasons, versions, uptime and counts. 503 only where no question can be answered at all."""
+        body = await off_the_loop(_health, service, time.monotonic() - began)
+        return json_response(orjson.dumps(body), status=503 if body["status"] == "unavailable" else 200)
 
     @routes.get("/health/live", summary="Is the process alive?")
     async def live() -> Response:
@@ -43,15 +49,23 @@ def router(service: Service, off_the_loop: Workers) -> APIRouter:
     return routes
 
 
-def _health(service: Service) -> dict[str, Any]:
+def _health(service: Service, uptime_seconds: float) -> dict[str, Any]:
     missing = service.check()
+    told = service.operations.health.get_system_status()
+    reasons = [*(f"{part}: {problem}" for part, problem in missing.items()), *told["problems"]]
     index = service.recommender.index
     return {
-        "status": "degraded" if missing else "ok",
+        "status": "unavailable" if not service.recommender.can_answer else "degraded" if reasons else "ok",
+        "reasons": reasons,
         "problems": missing,
+        "timestamp": told["timestamp"],
+        "uptime_seconds": round(uptime_seconds, 1),
         "pid": os.getpid(),
+        "version": VERSION,
         "model": {"id": MODEL_ID, "version": service.recommender.ranker.version},
         "index": None if index is None else {"name": index.name, "recipes": len(index)},
+        "api": told["api"],
+        "alerts": _alerts(service),
         "mlflow": _mirror(service),
         "answers": {
             "waiting": service.answers.n_waiting,
@@ -60,6 +74,16 @@ def _health(service: Service) -> dict[str, Any]:
         },
         "answer_check": service.answer_check.to_dict(),
     }
+
+
+def _alerts(service: Service) -> dict[str, int] | None:
+    """How many alerts are open, by severity."""
+    try:
+        found = service.operations.alerts.open_alerts()
+    except StoreUnavailable:
+        return None
+    severities = [alert.severity for alert in found]
+    return {"open": len(found), **{each: severities.count(each) for each in ("critical", "warning", "info")}}
 
 
 def _mirror(service: Service) -> dict[str, Any] | None:

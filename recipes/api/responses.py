@@ -32,6 +32,18 @@ def answer_body(answer: Answer, lexicon: Lexicon, *, explain: bool) -> dict[str,
     }
 
 
+def summary_of(answer: Answer) -> dict[str, Any]:
+    """What the log tells of *answer*: neither the query nor who asked."""
+    return {
+        "answer_id": answer.request_id,
+        "version": answer.model_version,
+        "language": answer.ask.language,
+        "mode": answer.mode,
+        "n_recipes": len(answer.shown),
+        "stage_ms": {stage: round(milliseconds, 3) for stage, milliseconds in answer.stage_ms.items()},
+    }
+
+
 def understood(constraints: Constraints, lexicon: Lexicon, language: Language) -> dict[str, Any]:
     """What was read from query and filters, in words for a person."""
     return {

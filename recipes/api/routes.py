@@ -9,11 +9,13 @@ import orjson
 from fastapi import APIRouter, Response
 
 from mlops.http import problems
+from mlops.http.request_log import describe_request
 from recipes.api.requests import FeedbackRequest, RecommendRequest
-from recipes.api.responses import answer_body, json_response, recorded_body
+from recipes.api.responses import answer_body, json_response, recorded_body, summary_of
 from recipes.api.workers import Workers
 from recipes.errors import UnknownRequest
 from recipes.feedback import Feedback, Recorded
+from recipes.recommender import Answer
 from recipes.service import Service
 
 _IS_A_REQUEST_ID = re.compile("[0-9a-f]{32}")
@@ -38,11 +40,13 @@ def router(service: Service, off_the_loop: Workers) -> APIRouter:
     async def recommend(body: RecommendRequest) -> Response:
         """Up to `n` recipes that fit the query and break none of its rules, best first."""
 
-        def answer() -> bytes:
+        def answer() -> tuple[Answer, bytes]:
             found = service.recommender.answer(body.ask())
-            return orjson.dumps(answer_body(found, service.lexicon, explain=body.explica))
+            return found, orjson.dumps(answer_body(found, service.lexicon, explain=body.explica))
 
-        return json_response(await off_the_loop(answer))
+        found, content = await off_the_loop(answer)
+        describe_request(**summary_of(found))
+        return json_response(content)
 
     @routes.post(
         "/feedback",

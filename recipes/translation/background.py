@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 
 from mlops.errors import MlopsError
 from recipes.catalog import Catalogue, StoredRecipe
@@ -30,12 +31,19 @@ class BackgroundTranslation:
         *,
         pause_seconds: float = PAUSE_SECONDS,
         max_waiting: int = MAX_WAITING,
+        on_translated: Callable[[float], object] = lambda milliseconds: None,
     ) -> None:
+        """Nothing is translated until :meth:`start`.
+
+        Args:
+            on_translated: told of each new translation, with the milliseconds that it took.
+        """
         self._catalogue = catalogue
         self._translator = translator
         self._pause_seconds = pause_seconds
         self._waiting: queue.Queue[tuple[str, Language] | None] = queue.Queue(max_waiting)
         self._queued: set[tuple[str, Language]] = set()
+        self._on_translated = on_translated
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.n_translated = 0
@@ -56,6 +64,11 @@ class BackgroundTranslation:
             _log.debug("the queue is full; the thread ends after the recipe in hand")
         if self._thread is not None:
             self._thread.join(timeout=5)
+
+    @property
+    def n_waiting(self) -> int:
+        """How many recipes wait to be translated."""
+        return self._waiting.qsize()
 
     def want(self, shown: Iterable[StoredRecipe], language: Language) -> None:
         """Ask for those of *shown* that have no text in *language*. Never blocks."""
@@ -87,9 +100,12 @@ class BackgroundTranslation:
                 self._waiting.task_done()
 
     def _translate(self, recipe_id: str, language: Language) -> None:
+        since = time.perf_counter()
         try:
             kept = translate_one(self._catalogue, self._translator, self._catalogue.get(recipe_id), language)
-            self.n_translated += kept
+            if kept:
+                self.n_translated += 1
+                self._on_translated((time.perf_counter() - since) * 1_000)
         except UnknownRecipe:
             _log.info("recipe %s went away before it was translated", recipe_id)
         except Exception as error:  # whatever a translator does, the thread lives on

@@ -30,10 +30,12 @@ import pytest
 from mlops import schema
 from mlops.config import Settings
 from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, open_registry
+from mlops.retraining import RetrainingOrchestrator, Trainers, train_here
 from mlops.store import Database
 from mlops.store.leases import Leases
 from mlops.tracking import MirrorRunner
 from mlops.tracking.mirror import LEASE
+from tests.retraining_app import write_values
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("mlflow") is None, reason="mlflow is not installed")
 
@@ -159,6 +161,11 @@ class Mlflow:
         answer = httpx.get(f"{self.url}/get-artifact", params={"run_uuid": run_id, "path": path}, timeout=30)
         return answer.raise_for_status().content
 
+    def curve(self, run_id: str, name: str) -> list[tuple[int, float]]:
+        """A metric of a run by step."""
+        found = self._get("metrics/get-history", run_id=run_id, metric_key=name)["metrics"]
+        return [(int(each.get("step", 0)), float(each["value"])) for each in found]
+
     def _get(self, what: str, **question: str) -> dict[str, Any]:
         answer = httpx.get(f"{self.url}/api/2.0/mlflow/{what}", params=question, timeout=30)
         return dict(answer.raise_for_status().json())
@@ -283,7 +290,8 @@ class Here:
 
     def check_whole(self, run: dict[str, Any], one: Any) -> None:
         assert run["info"]["status"] == "FINISHED"
-        assert len(run["data"].get("metrics", [])) == len(one["metrics"])
+        drawn = [each for each in run["data"].get("metrics", []) if each["key"].startswith("curves/")]
+        assert len(run["data"].get("metrics", [])) == len(one["metrics"]) + len(drawn)
         assert len(run["data"].get("params", [])) == len(one["parameters"])
         run_id = run["info"]["run_id"]
         assert json.loads(self.mlflow.file(run_id, "version.json"))["version"] == one.version
@@ -297,6 +305,28 @@ def here(mlflow: Mlflow, forker: Forker, tmp_path: Path, request: pytest.Fixture
     found = Here(mlflow, forker, tmp_path / "data", request.node.name[:80])
     yield found
     found.close()
+
+
+def test_a_training_is_one_run_with_its_parameters_fingerprint_and_curves(
+    here: Here, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_values(5.0)
+    here.register("1.0.0", artefact={"model.json": b"0.0"})
+    here.promote("1.0.0")
+    trainers = Trainers()
+    trainers.register(here.model_id, "tests.tiny_trainer:make", parameters={"noise": 0.1})
+    loop = RetrainingOrchestrator(here.registry, folder=tmp_path / "jobs", trainers=trainers, training=train_here)
+    assert loop.execute_retrain(loop.create_retrain_job(here.model_id))
+    assert here.mirror()["n_waiting"] == 0
+    here.check_equal()
+    runs = {by_key(run["data"]["tags"])["mlops.version"]: run for run in here.mlflow.runs(here.model_id)}
+    made, found = here.registry.get_production_model(here.model_id), runs["1.1.0"]
+    assert made is not None
+    assert by_key(found["data"]["params"]) == {"noise": "0.1"}
+    tags = by_key(found["data"]["tags"])
+    assert tags["mlops.lineage.data_fingerprint"] == made["lineage"]["data_fingerprint"]
+    assert here.mlflow.curve(found["info"]["run_id"], "curves/loss") == [(0, 3.0), (1, 2.0), (2, 1.0)]
 
 
 def test_everything_of_a_version_arrives(here: Here) -> None:

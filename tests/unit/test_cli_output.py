@@ -75,6 +75,7 @@ def test_every_error_has_the_code_that_the_help_explains() -> None:
         "DriftError": 1, "BadProfile": 1, "ProfileMissing": 1, "ValidationError": 1, "BadSchema": 1,
         "UnreadableData": 1, "RetrainingError": 1, "TooLittleData": 1, "TrainingInterrupted": 1, "UnknownTrainer": 1,
         "UnknownJob": 3, "JobConflict": 5, "JobLost": 5, "BadSchedule": 2,
+        "AlertError": 1, "UnknownAlert": 3, "AlertClosed": 4, "DeliveryFailed": 1,
     }  # fmt: skip
     assert set(made.values()) <= set(MEANINGS)
     assert exit_code(OSError()) == 1

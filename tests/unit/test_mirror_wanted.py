@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import posixpath
 import re
 from datetime import UTC, datetime
@@ -172,3 +173,14 @@ def test_a_name_of_any_length_fits(name: str) -> None:
 @given(st.sets(st.text(min_size=1, max_size=6)))
 def test_the_order_of_names_changes_nothing(names: set[str]) -> None:
     assert safe_names(sorted(names)) == safe_names(sorted(names, reverse=True))
+
+
+def test_curves_have_names_of_their_own_and_a_long_one_is_thinned_to_its_ends() -> None:
+    long = [float(n) for n in range(10_001)]
+    run = wanted_run(version(metrics={"loss@3": 0.5}), curves={"loss@3": [3.0, math.nan, 1.0], "long": long})
+    assert run.metrics == {"loss_at_3": 0.5}
+    assert run.curves["curves/loss_at_3"] == {0: 3.0, 2: 1.0}
+    thinned = run.curves["curves/long"]
+    assert len(thinned) <= 501
+    assert (min(thinned), max(thinned)) == (0, 10_000)
+    assert all(step == value for step, value in thinned.items())

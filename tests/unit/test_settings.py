@@ -13,7 +13,10 @@ from recipes.config import Settings, load_settings
 
 REPOSITORY = Path(__file__).parent.parent.parent
 EXAMPLE = REPOSITORY / ".env.example"
-SECRETS = ("DATABASE_URL", "ARTIFACT_SIGNING_KEY", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "QDRANT_API_KEY")
+SECRETS = (
+    "DATABASE_URL", "ARTIFACT_SIGNING_KEY", "MLFLOW_TRACKING_URI", "OPENAI_API_KEY", "QDRANT_API_KEY",
+    "ALERT_WEBHOOK_SECRET",
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -62,6 +65,7 @@ WRONG = [
     ("PORT", "eighty"), ("PORT", "0"), ("PORT", "65536"), ("PORT", "7d"), ("LOG_LEVEL", "loud"), ("ENCODER", "bert"),
     ("MAX_BODY_BYTES", "12"), ("IMPRESSION_FLUSH_SECONDS", "0"), ("IMPRESSION_FLUSH_SECONDS", "61"),
     ("IMPRESSION_FLUSH_SECONDS", "nan"), ("IMPRESSION_BUFFER_SIZE", "0"), ("OPENAI_BASE_URL", "api.openai.com"),
+    ("MAX_LOG_SIZE_MB", "0"), ("BACKUP_COUNT", "0"), ("LOG_QUERY_TEXT", "perhaps"),
 ]  # fmt: skip
 
 

@@ -1,1 +1,0 @@
-"""Structured JSON logs: who logs, where it goes, and what never gets there."""

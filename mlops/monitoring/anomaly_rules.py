@@ -1,0 +1,110 @@
+"""The rule that a measure behaves as it usually does."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timedelta
+
+from mlops.monitoring.hour_of_week import HourOfWeek
+from mlops.monitoring.protocol import Bucket, Metrics
+from mlops.monitoring.rules import Check, Finding, NoData
+from mlops.monitoring.streaming import Judgement, StreamingDetector
+
+STEP_SECONDS = 60.0
+# Read anew at start, and after a pause that is longer.
+_WARM_UP = timedelta(hours=2)
+_SEASON = timedelta(weeks=5)
+_HOUR = 3_600.0
+
+
+def unusual(metric: str, *, stat: str = "p95", log_scale: bool = False) -> Check:
+    """Whether *stat* of each minute of *metric* is as usual, by a StreamingDetector.
+
+    Only whole minutes are judged. A minute without a point is left out: no data is not zero. A level shift is told
+    until the detector has warmed up on the new level.
+
+    Args:
+        stat: ``p50``, ``p95``, ``mean``, ``count`` and so on.
+        log_scale: judge factors instead of differences, for what is above 0.
+    """
+    return _Unusual(metric, stat, log_scale=log_scale).check
+
+
+class _Unusual:
+    def __init__(self, metric: str, stat: str, *, log_scale: bool) -> None:
+        self._metric = metric
+        self._stat = stat
+        self._log_scale = log_scale
+        self._detector: StreamingDetector | None = None
+        self._seen_until: datetime | None = None
+        self._last: tuple[Bucket, Judgement] | None = None
+        self._shift: Finding | None = None
+
+    def check(self, metrics: Metrics, now: datetime) -> Finding | NoData | None:
+        whole_until = _whole_step(now)
+        since = self._seen_until
+        if self._detector is None or since is None or since < whole_until - _WARM_UP:
+            since = self._begin(metrics, whole_until)
+        if since < whole_until:
+            for bucket in metrics.history(self._metric, since=since, until=whole_until, step_seconds=STEP_SECONDS):
+                self._see(bucket)
+            self._seen_until = whole_until
+        return self._verdict(whole_until)
+
+    def _begin(self, metrics: Metrics, until: datetime) -> datetime:
+        season = HourOfWeek()
+        for bucket in metrics.history(self._metric, since=until - _SEASON, until=until - _WARM_UP, step_seconds=_HOUR):
+            season.add(bucket.since, self._value(bucket, steps=_HOUR / STEP_SECONDS))
+        self._detector = StreamingDetector(season=season)
+        self._last = self._shift = None
+        return until - _WARM_UP
+
+    def _see(self, bucket: Bucket) -> None:
+        judgement = self._judge(bucket)
+        self._last = (bucket, judgement)
+        if judgement.verdict == "level shift":
+            self._shift = self._finding(bucket, judgement, "has moved to another level")
+        elif judgement.verdict != "warming up":
+            self._shift = None
+
+    def _judge(self, bucket: Bucket) -> Judgement:
+        if self._detector is None:
+            raise RuntimeError("a detector is made before the first bucket is seen")
+        return self._detector.update(bucket.since, self._value(bucket))
+
+    def _value(self, bucket: Bucket, *, steps: float = 1) -> float:
+        """What is judged of *bucket*, which is so many steps long: only a count grows with the time."""
+        value = bucket.stats[self._stat] / (steps if self._stat == "count" else 1)
+        # What is smaller is as good as 0, which has no logarithm.
+        return math.log(max(value, 1e-9)) if self._log_scale else value
+
+    def _verdict(self, until: datetime) -> Finding | NoData | None:
+        if self._shift is not None:
+            return self._shift
+        if self._last is None or self._last[0].since < until - timedelta(minutes=5):
+            return NoData(f"{self._metric} has no points in the last minutes")
+        bucket, judgement = self._last
+        if judgement.verdict == "warming up":
+            return NoData(f"{judgement.n} minutes of {self._metric} are too few to tell what is usual")
+        if judgement.verdict == "anomaly":
+            return self._finding(bucket, judgement, "is unusual")
+        return None
+
+    def _finding(self, bucket: Bucket, judgement: Judgement, what: str) -> Finding:
+        expected = judgement.expected or 0.0
+        usual = math.exp(expected) if self._log_scale else expected
+        value = bucket.stats[self._stat]
+        return Finding(
+            f"{self._stat} of {self._metric} {what}: {value:.4g} at {bucket.since:%H:%M} UTC, "
+            f"where {usual:.4g} is usual",
+            evidence={
+                "metric": self._metric, "stat": self._stat, "value": value, "usual": usual, "score": judgement.score,
+                "verdict": judgement.verdict, "baseline": judgement.baseline, "n": judgement.n,
+                "minute": bucket.since.isoformat(),
+            },
+        )  # fmt: skip
+
+
+def _whole_step(now: datetime) -> datetime:
+    seconds = now.timestamp() // STEP_SECONDS * STEP_SECONDS
+    return datetime.fromtimestamp(seconds, tz=now.tzinfo)

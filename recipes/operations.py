@@ -1,0 +1,78 @@
+"""What watches the service: its metrics, the rules over them, and the alerts that come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from mlops.clock import Clock, utc_now
+from mlops.logging_config import log_state
+from mlops.monitoring.alerting import open_alerting
+from mlops.monitoring.collector import open_metrics
+from mlops.monitoring.health import HealthMonitor
+from mlops.monitoring.process import Count, ProcessSampler, Total
+from mlops.monitoring.thresholds import thresholds_of
+from mlops.store import Database
+from recipes.config import Settings
+from recipes.measures import MEASURES, ServiceMeasures
+
+
+class Operations:
+    """Metrics, watch and alerts of a service. :meth:`start` begins, :meth:`stop` leaves nothing unwritten.
+
+    Nothing of it is on the path of an answer but appending points to a list, and nothing of it can fail one.
+
+    Attributes:
+        metrics: where everything is recorded; what other processes recorded is in it, too.
+        measures: what the service records there.
+        alerts: the book of alerts.
+        health: the state of the service by its metrics.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        database: Database,
+        queues: Mapping[str, Count],
+        totals: Callable[[], Iterable[Total]],
+        clock: Clock = utc_now,
+    ) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            queues: how much waits in each queue of the service, by its name.
+            totals: what the service counts by itself, see :class:`~mlops.monitoring.process.ProcessSampler`.
+        """
+        thresholds = thresholds_of(settings)
+        self.metrics = open_metrics(settings, clock=clock)
+        for name, one in MEASURES.items():
+            self.metrics.describe(name, one.kind, unit=one.unit, help=one.help, boundaries=one.boundaries)
+        self.measures = ServiceMeasures(self.metrics, slow_ms=thresholds.slo_latency_ms)
+        self.health = HealthMonitor(self.metrics, thresholds=thresholds, clock=clock)
+        self._alerting = open_alerting(settings, metrics=self.metrics, database=database, clock=clock)
+        self.alerts = self._alerting.book
+        self._totals_of_service = totals
+        self._sampler = ProcessSampler(self.metrics, queues=queues, totals=self._totals)
+        self._is_on = settings.monitoring_enabled
+
+    def start(self) -> None:
+        """Begin to measure and to watch, unless MONITORING_ENABLED is off."""
+        if self._is_on:
+            self.metrics.start()
+            self._sampler.start()
+            self._alerting.start()
+
+    def stop(self) -> None:
+        """Stop watching, and write what was measured so far."""
+        if self._is_on:
+            self._alerting.stop()
+            self._sampler.stop()
+        self.metrics.stop()
+
+    def _totals(self) -> Iterable[Total]:
+        status = self.metrics.status()
+        yield "dropped_count", {"queue": "metrics"}, status.n_dropped
+        yield "dropped_count", {"queue": "log"}, log_state().n_lost
+        yield "label_overflow_count", {}, status.n_overflowed
+        yield "metric_write_failures", {}, status.n_write_failures + status.n_torn
+        yield from self._totals_of_service()
