@@ -106,7 +106,9 @@ class Service:
         )
         self.answer_check = AnswerCheck(self.catalogue, self.lexicon, share=settings.answer_check_share)
         self.feedback = FeedbackBook(self.database, self.catalogue, self.answers, clock=clock)
-        self.operations = Operations(settings, database=self.database, queues=self._queues(), totals=self._totals)
+        self.operations = Operations(
+            settings, database=self.database, queues=self._queues(), totals=self._totals, clock=clock
+        )
         translator = translator or translator_for(settings)
         self.translation = None if translator is None else self._in_background(translator)
         self.recommender = Recommender(

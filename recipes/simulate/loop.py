@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -55,7 +56,7 @@ class Loop:
         self._world = world
         self._service = service
         self._clock = clock
-        self._tastes = TasteKeeper(service.catalogue, service.lexicon, service.recommender, clock=clock)
+        self._tastes = TasteKeeper(service.catalogue, service.lexicon)
         self._scheduler = AutomaticRetrainingScheduler(_orchestrator(world, service, clock))
         self.events: list[LoopEvent] = []
         self.promotions: list[Promotion] = []
@@ -64,7 +65,7 @@ class Loop:
         """What happens between *day* and the next one."""
         self._clock.set(self._world.options.midnight(day + 1) + timedelta(hours=_NIGHT_HOUR))
         self._service.answers.flush()
-        self._tastes.refresh()
+        self._service.recommender.tastes = self._tastes.learn(self._clock())
         found = self._scheduler.check_and_schedule_retraining([MODEL_ID])
         if not found["scheduled_jobs"]:
             return
@@ -99,7 +100,7 @@ class Loop:
             if old is not None and new is not None:
                 differences.append(new - old)
         effect = float(np.mean(differences))
-        half = _Z * float(np.std(differences)) / np.sqrt(len(differences))
+        half = _Z * float(np.std(differences)) / math.sqrt(len(differences))
         return Promotion(day, before.version, after.version, effect, effect - half, effect + half, len(differences))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from mlops import schema as mlops_schema
 from mlops.clock import Clock
@@ -19,6 +20,7 @@ from recipes.config import Settings
 from recipes.constraints import Constraints
 from recipes.encoder.base import Encoder, Vectors
 from recipes.errors import IndexUnavailable
+from recipes.index.items import Floats
 from recipes.index.search import Candidates, RecipeIndex
 from recipes.index.store import Vector
 from recipes.service import Service
@@ -70,6 +72,10 @@ class RememberingIndex(RecipeIndex):
     def similar(self, recipe_no: int, limit: int) -> list[int]:
         """See :meth:`~recipes.index.search.RecipeIndex.similar`."""
         return self._index.similar(recipe_no, limit)
+
+    def likeness(self, liked: NDArray[np.int64], weights: Floats, numbers: NDArray[np.int64]) -> Floats:
+        """See :meth:`~recipes.index.search.RecipeIndex.likeness`."""
+        return self._index.likeness(liked, weights, numbers)
 
     def close(self) -> None:
         """Let go of the engine."""

@@ -1,4 +1,4 @@
-"""How much a recipe is like what a cook chose: a regression for each cook, with all cooks as each one's prior.
+"""What each cook likes: a regression for each cook, with all cooks as each one's prior.
 
 The surprise of an encounter (liking less what its position gets) is explained by the recipe's attributes, with weights
 of the cook. The weights of cooks are normal, with a mean and covariance that come from all of them by expectation
@@ -9,7 +9,7 @@ and likings that go together in many cooks go together in a new one. What a cook
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,7 +44,7 @@ class Prior:
 
 
 @dataclass(frozen=True)
-class Affinity:
+class Personal:
     """The weights of each cook, ready to score. Never changed: a later one takes its place.
 
     Attributes:
@@ -71,31 +71,32 @@ class Affinity:
         return np.asarray(1 / (1 + np.exp(-_STEEPNESS * points)), dtype=np.float32)
 
 
-class AffinityLearner:
-    """Learns :class:`Affinity` again and again; what it knew of all cooks is where it begins."""
+class PersonalLearner:
+    """Learns :class:`Personal` again and again; what it knew of all cooks is where it begins."""
 
     def __init__(self, attributes: RecipeAttributes, *, half_life_days: float = HALF_LIFE_DAYS) -> None:
         self._attributes = attributes
         self._half_life_days = half_life_days
         self._prior: Prior | None = None
 
-    def learn(self, encounters: Encounters) -> Affinity:
+    def learn(self, encounters: Encounters) -> Personal:
         """What *encounters* say of each cook; the same encounters in the same order give the same."""
         rows = self._attributes.rows(encounters.number)
         known = (encounters.cook >= 0) & (rows >= 0)
         if known.sum() < _FEWEST_ENCOUNTERS:
-            return Affinity(self._attributes, {}, np.zeros((0, 1), dtype=np.float32), {})
+            return Personal(self._attributes, {}, np.zeros((0, 1), dtype=np.float32), {})
         cook, rows = encounters.cook[known], rows[known]
         weight, surprise = encounters.weights(self._half_life_days)[known], encounters.surprise()[known]
         vectors = self._attributes.vectors.astype(np.float64)
-        prior = self._prior or Prior.first(vectors.shape[1], float(np.average(surprise**2, weights=weight)))
+        noise = max(float(np.average(surprise**2, weights=weight)), _FLOOR_OF_VARIANCE)
+        prior = replace(self._prior, noise=noise) if self._prior else Prior.first(vectors.shape[1], noise)
         sums = _sums(cook, vectors[rows], weight, surprise, len(encounters.cooks))
         for _ in range(_ITERATIONS):
             prior, weights = _step(prior, *sums)
         self._prior = prior
         left = surprise - np.einsum("ij,ij->i", vectors[rows], weights[cook])
         row_of = {user_id: place for place, user_id in enumerate(encounters.cooks)}
-        return Affinity(self._attributes, row_of, weights.astype(np.float32), _familiar(cook, rows, weight, left))
+        return Personal(self._attributes, row_of, weights.astype(np.float32), _familiar(cook, rows, weight, left))
 
 
 def _sums(

@@ -1,4 +1,7 @@
-"""What is liked of late, whoever asks: liking by exposure, with old encounters fading."""
+"""What cooks like of late, whoever asks: by what they did with it where it was shown, old encounters fading.
+
+The feature ``recency`` counts reactions, so that what is shown most gets most; this one counts them by exposure.
+"""
 
 from __future__ import annotations
 
@@ -10,21 +13,21 @@ from numpy.typing import NDArray
 from recipes.index.items import Floats
 from recipes.tastes.encounters import Encounters
 
-HALF_LIFE_DAYS = 7.0
+HALF_LIFE_DAYS = 14.0
 # So many encounters of the average count for each recipe; a recipe that was never shown is average.
 _SHRINKAGE = 10.0
 _STEEPNESS = 3.0
 
 
 @dataclass(frozen=True)
-class Trend:
+class Appeal:
     """Scores of the recipes *numbers*, which ascend."""
 
     numbers: NDArray[np.int64]
     values: Floats
 
     @classmethod
-    def of(cls, encounters: Encounters, *, half_life_days: float = HALF_LIFE_DAYS) -> Trend:
+    def of(cls, encounters: Encounters, *, half_life_days: float = HALF_LIFE_DAYS) -> Appeal:
         """From *encounters*: the mean surprise of each recipe, shrunk towards 0, newer ones counting more."""
         numbers, place = np.unique(encounters.number, return_inverse=True)
         weight = encounters.weights(half_life_days)
