@@ -29,7 +29,7 @@ from recipes.encoder import UseEncoder
 from recipes.lexicon import cooking_lexicon
 from recipes.simulate.options import Options
 from recipes.simulate.run import simulate
-from recipes.simulate.story import DAYS_TO_RECOVER, Simulation
+from recipes.simulate.story import DAYS_TO_RECOVER, RECOVERED, Simulation
 
 AIM_SHARE, AIM_WRONG = 1 / 3, 1 / 20
 _SHM = Path("/dev/shm")
@@ -78,15 +78,14 @@ def verdicts(found: Sequence[Simulation]) -> list[str]:
     promotions = [each for one in found for each in one.promotions]
     n_wrong = sum(each.was_wrong for each in promotions)
     recovered = [one.days_to_recover() for one in found]
+    least = min(one.gained_share() for one in found)
+    recovers = all(days is not None and days <= DAYS_TO_RECOVER for days in recovered)
+    lost = sum(one.kept.lost for one in found)
     told = {
-        f"a third of the distance in every seed, last day: {min(one.gained_share() for one in found):.0%} at least": all(
-            one.gained_share() >= AIM_SHARE for one in found
-        ),
-        f"80 % of the lead within {DAYS_TO_RECOVER} days after the drift: {recovered}": all(
-            days is not None and days <= DAYS_TO_RECOVER for days in recovered
-        ),
+        f"a third of the distance in every seed, on the last day: {least:.0%} at least": least >= AIM_SHARE,
+        f"{RECOVERED:.0%} of the lead within {DAYS_TO_RECOVER} days after the drift: {recovered}": recovers,
         f"at most 1 promotion in 20 wrong: {n_wrong} of {len(promotions)}": n_wrong <= AIM_WRONG * len(promotions),
-        f"nothing lost: {sum(one.kept.lost for one in found)}": all(one.kept.lost == 0 for one in found),
+        f"nothing lost: {lost}": lost == 0,
     }
     return [f"- {'met' if met else 'MISSED'}: {what}" for what, met in told.items()]
 
@@ -114,11 +113,8 @@ def main() -> None:
         for one in pool.map(live, worlds):
             print(f"seed {one.options.seed}: {one.seconds:.0f} s", flush=True)
             found.append(one)
-    print(
-        f"\nSimulated: {given.users} cooks, {given.days} days, drift on day {worlds[0].drift_day}; {machine()}; ",
-        end="",
-    )
-    print(f"{time.perf_counter() - since:.0f} s in all\n")
+    size = f"{given.users} cooks, {given.days} days, drift on day {worlds[0].drift_day}"
+    print(f"\nSimulated: {size}; {machine()}; {time.perf_counter() - since:.0f} s in all\n")
     print(table(COLUMNS, [row(one) for one in found]))
     print("\n" + "\n".join(verdicts(found)))
     finish({"simulated": True, "seeds": [figures(one) for one in found]}, given.json)
