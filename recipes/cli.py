@@ -22,6 +22,7 @@ from mlops.config import shown_settings
 from mlops.errors import MlopsError
 from recipes.config import Settings, load_settings
 from recipes.evaluation.cli import evaluate
+from recipes.simulate.cli import simulate
 from recipes.terminal import progress
 from recipes.text import Language
 
@@ -32,6 +33,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help="A recipe rec
 importing = typer.Typer(no_args_is_help=True, help="Import recipes; what is there already is updated, never doubled.")
 app.add_typer(importing, name="import")
 app.command()(evaluate)
+app.command()(simulate)
 
 _out = Console(soft_wrap=True, emoji=False)
 _err = Console(stderr=True, soft_wrap=True, emoji=False)

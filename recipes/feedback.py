@@ -31,6 +31,22 @@ _log = logging.getLogger("recipes.feedback")
 # What the database, or the way to it, makes of an answer that it cannot hold; trying again would not help.
 _REFUSALS = (StatementError, ValueError, TypeError)
 
+# Built once: putting a statement together costs more than SQLite takes to answer it.
+_RECIPE: sa.BindParameter[str] = sa.bindparam("recipe_id")
+_RATINGS = sa.select(schema.recipes.c.n_ratings, schema.recipes.c.rating_sum).where(
+    schema.recipes.c.recipe_id == _RECIPE
+)
+# The answer, and the position of the recipe in it; no position where it did not show the recipe.
+_ANSWER = (
+    sa.select(schema.answers.c.user_id, schema.impressions.c.position)
+    .outerjoin_from(
+        schema.answers,
+        schema.impressions,
+        (schema.impressions.c.request_id == schema.answers.c.request_id) & (schema.impressions.c.recipe_id == _RECIPE),
+    )
+    .where(schema.answers.c.request_id == sa.bindparam("request_id"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
@@ -222,23 +238,16 @@ class FeedbackBook:
             if is_new and feedback.event == "rating":
                 rater = f"user-{user_id}" if user_id else f"request-{feedback.request_id}"
                 self._catalogue.rate([Rating(rater, feedback.recipe_id, feedback.value, now)], connection=connection)
-            table = schema.recipes
-            query = sa.select(table.c.n_ratings, table.c.rating_sum).where(table.c.recipe_id == feedback.recipe_id)
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_RATINGS, {"recipe_id": feedback.recipe_id}).one_or_none()
         n_ratings, rating_sum = (row.n_ratings, row.rating_sum) if row else (0, 0.0)
         return Recorded(event_id, is_new, rating_sum / n_ratings if n_ratings else None, n_ratings)
 
     def _check_shown(self, connection: sa.Connection, feedback: Feedback) -> str | None:
-        answers, impressions = schema.answers, schema.impressions
-        answer = connection.execute(
-            sa.select(answers.c.user_id).where(answers.c.request_id == feedback.request_id)
-        ).one_or_none()
+        names = {"request_id": feedback.request_id, "recipe_id": feedback.recipe_id}
+        answer = connection.execute(_ANSWER, names).one_or_none()
         if answer is None:
             raise UnknownRequest(f"no answer with the request id {feedback.request_id!r} was recorded")
-        shown = sa.select(impressions.c.position).where(
-            impressions.c.request_id == feedback.request_id, impressions.c.recipe_id == feedback.recipe_id
-        )
-        if connection.execute(shown).first() is None:
+        if answer.position is None:
             raise NotShown(f"the answer {feedback.request_id!r} did not show the recipe {feedback.recipe_id!r}")
         user_id: str | None = answer.user_id
         return user_id

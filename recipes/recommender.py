@@ -132,11 +132,22 @@ class Taste(Protocol):
         """How much this cook may like each recipe, 0 to 1, shape (n,); None where the cook is unknown."""
 
 
+class Tastes(Protocol):
+    """What was learned of tastes from what was shown, in memory; see :class:`recipes.tastes.KnownTastes`."""
+
+    def appeal(self, numbers: NDArray[np.int64]) -> Floats:
+        """What cooks like of late where it is shown, 0 to 1, shape (n,)."""
+
+    def taste(self, user_id: str, numbers: NDArray[np.int64]) -> Floats | None:
+        """What this cook likes, 0 to 1, shape (n,); None where the cook is unknown."""
+
+
 class Recommender:
     """Answers questions. Safe to use from several threads; its index and popularity can be swapped at any time.
 
     Attributes:
         collaborative: what cooks with the same history like, for the feature of this name; None where nothing is known.
+        tastes: what was learned of them, for the features ``appeal`` and ``taste``; None where nothing was.
         history: what cooks did so far, for the features ``recency`` and ``affinity``.
         problems: what is wrong with the parts ``encoder`` and ``index``, by their name; empty where all is well.
     """
@@ -170,6 +181,7 @@ class Recommender:
         self.index = index
         self.ranker: Ranker = ranker or HybridRanker()
         self.collaborative: Taste | None = None
+        self.tastes: Tastes | None = None
         self.history = CookHistory(catalogue.database, library=lambda: self.index)
         self.popularity = Popularity.of({}, sum_of_squares=0.0)
         self.problems: dict[str, str] = {}
@@ -322,7 +334,7 @@ class Recommender:
         return ranked
 
     def _context(self, numbers: NDArray[np.int64], ask: Ask, rules: Constraints) -> RankingContext:
-        user_id = ask.user_id
+        user_id, learned = ask.user_id, self.tastes
         tastes: tuple[Taste | None, ...] = (self.collaborative, self.history)
         collaborative, affinity = (
             None if taste is None or user_id is None else taste.scores(user_id, numbers) for taste in tastes
@@ -332,6 +344,8 @@ class Recommender:
             recency=self.history.trend(numbers),
             collaborative=collaborative,
             affinity=affinity,
+            appeal=None if learned is None else learned.appeal(numbers),
+            taste=None if learned is None or user_id is None else learned.taste(user_id, numbers),
             rules=rules,
             user_id=user_id,
             at=self._clock(),

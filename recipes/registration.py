@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from importlib.metadata import version
 
+from mlops.clock import Clock, utc_now
 from mlops.errors import Conflict, VersionExists
 from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
 from recipes.ranker import INITIAL_VERSION, MODEL_ID, HybridRanker
@@ -11,7 +13,7 @@ from recipes.ranker import INITIAL_VERSION, MODEL_ID, HybridRanker
 _BY = "recipes"
 
 
-def register_initial_model(registry: ModelRegistry) -> None:
+def register_initial_model(registry: ModelRegistry, *, clock: Clock = utc_now) -> None:
     """See that 1.0.0 is registered, and in production unless some version ever was. A second time changes nothing.
 
     Raises:
@@ -20,7 +22,7 @@ def register_initial_model(registry: ModelRegistry) -> None:
     """
     known = registry.get_model(MODEL_ID, INITIAL_VERSION)
     if known is None:
-        known = _register(registry)
+        known = _register(registry, at=clock())
     if known.status == "archived" or registry.get_production_model(MODEL_ID) is not None:
         return
     try:
@@ -31,12 +33,13 @@ def register_initial_model(registry: ModelRegistry) -> None:
         return  # another process of ours was first
 
 
-def _register(registry: ModelRegistry) -> ModelVersion:
+def _register(registry: ModelRegistry, *, at: datetime) -> ModelVersion:
     ranker = HybridRanker()
     metadata = ModelMetadata(
         MODEL_ID,
         INITIAL_VERSION,
         model_type="hybrid",
+        timestamp=at,
         description="The blend of the specification: 0.7 semantic + 0.3 popularity. Nothing in it was learned.",
         parameters={"semantic_weight": ranker.semantic_weight, "popularity_weight": ranker.popularity_weight},
     )

@@ -10,10 +10,12 @@ import secrets
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mlops import schema as mlops_schema
+from mlops.clock import Clock, utc_now
 from mlops.errors import ApprovalRequired, InvalidSettings, StoreUnavailable
 from mlops.live_model import LiveModel, Served
 from mlops.model_registry import open_registry
@@ -73,18 +75,25 @@ class Service:
         encoder: Encoder | None = None,
         translator: Translator | None = None,
         records: bool = True,
+        clock: Clock = utc_now,
+        new_id: Callable[[], str] = lambda: uuid.uuid4().hex,
+        catalogue: Callable[[Database], Catalogue] = Catalogue,
     ) -> None:
         """Nothing is opened yet.
 
         Args:
             records: keep what is answered; the command line does not.
+            clock: the time of answers, feedback and moves.
+            new_id: makes the id of each answer.
+            catalogue: makes the catalogue of the state database.
 
         Raises:
             InvalidSettings: nothing can come of *settings*.
         """
         self.settings = settings
+        self._clock = clock
         self.database = Database(settings.state_url)
-        self.catalogue = Catalogue(self.database)
+        self.catalogue = catalogue(self.database)
         self.lexicon: Lexicon = cooking_lexicon()
         self.encoder = encoder or encoder_for(settings)
         self.library = index_library(settings)
@@ -96,8 +105,10 @@ class Service:
             flush_seconds=settings.impression_flush_seconds,
         )
         self.answer_check = AnswerCheck(self.catalogue, self.lexicon, share=settings.answer_check_share)
-        self.feedback = FeedbackBook(self.database, self.catalogue, self.answers)
-        self.operations = Operations(settings, database=self.database, queues=self._queues(), totals=self._totals)
+        self.feedback = FeedbackBook(self.database, self.catalogue, self.answers, clock=clock)
+        self.operations = Operations(
+            settings, database=self.database, queues=self._queues(), totals=self._totals, clock=clock
+        )
         translator = translator or translator_for(settings)
         self.translation = None if translator is None else self._in_background(translator)
         self.recommender = Recommender(
@@ -107,8 +118,10 @@ class Service:
             index=None,
             exploration=Exploration(settings.exploration_share),
             on_answer=self._after_answer if records else lambda answer: None,
+            clock=clock,
+            new_id=new_id,
         )
-        self.registry = open_registry(settings, database=self.database)
+        self.registry = open_registry(settings, database=self.database, clock=clock)
         self.live = LiveModel(
             self.registry,
             MODEL_ID,
@@ -240,7 +253,7 @@ class Service:
 
     def _prepare_model(self) -> None:
         try:
-            register_initial_model(self.registry)
+            register_initial_model(self.registry, clock=self._clock)
         except ApprovalRequired as error:
             _log.warning("%s", error)
         self.live.refresh()

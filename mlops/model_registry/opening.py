@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mlops import schema
 from mlops.artefacts import DiskArtefacts
+from mlops.clock import Clock, utc_now
 from mlops.config import Settings, load_settings
 from mlops.model_registry._approvals import ApprovalPolicy
 from mlops.model_registry.registry import ModelRegistry
@@ -46,12 +47,21 @@ def parts_for(settings: Settings | None = None, *, database: Database | None = N
 
 
 def open_registry(
-    settings: Settings | None = None, *, database: Database | None = None, actor: str | None = None
+    settings: Settings | None = None,
+    *,
+    database: Database | None = None,
+    actor: str | None = None,
+    clock: Clock = utc_now,
 ) -> ModelRegistry:
     """The registry that *settings* name. See :func:`parts_for`."""
     parts = parts_for(settings, database=database)
     return ModelRegistry(
-        parts.database, artefacts=parts.artefacts, view_path=parts.view_path, approval=parts.approval, actor=actor
+        parts.database,
+        artefacts=parts.artefacts,
+        view_path=parts.view_path,
+        approval=parts.approval,
+        actor=actor,
+        clock=clock,
     )
 
 

@@ -4,6 +4,7 @@ from mlops.reports.errors import BadChart, ReportError
 from mlops.reports.figures import shown_number, shown_share, shown_time
 from mlops.reports.page import Badge, Chart, Legend, Prose, Section, Table, render_page, save_page
 from mlops.reports.svg import Interval, bar_chart, bar_pair, histogram_pair, interval_plot, line_chart
+from mlops.reports.timeline import Line, Mark, timeline_chart
 
 __all__ = [
     "BadChart",
@@ -11,6 +12,8 @@ __all__ = [
     "Chart",
     "Interval",
     "Legend",
+    "Line",
+    "Mark",
     "Prose",
     "ReportError",
     "Section",
@@ -25,4 +28,5 @@ __all__ = [
     "shown_number",
     "shown_share",
     "shown_time",
+    "timeline_chart",
 ]

@@ -93,6 +93,7 @@ class Consequences:
             job.model_id,
             version,
             model_type=entry.model_type,
+            timestamp=self._book.clock(),
             description=f"Trained anew by job {job.job_id}: {job.because}",
             metrics={**result["metrics"], **_means(job.evidence or {})},
             parameters=result["parameters"],

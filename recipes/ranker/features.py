@@ -30,6 +30,8 @@ FEATURE_DEFAULTS: Mapping[str, float] = {
     "recency": 0.0,
     "collaborative": 0.0,
     "affinity": 0.0,
+    "appeal": 0.5,
+    "taste": 0.5,
     "included": 1.0,
     "meal_fit": 1.0,
     "time_fit": 1.0,
@@ -48,7 +50,8 @@ def features_of(
     - ``name_similarity``, ``ingredients_similarity``, ``name_words``, ``body_words``: see
       :class:`~recipes.index.search.Candidates`.
     - ``semantic``: their sum by *semantic_weights*, cosines below 0 as 0.
-    - ``popularity``, ``recency``, ``collaborative``, ``affinity``: see :class:`~recipes.ranker.RankingContext`.
+    - ``popularity``, ``recency``, ``collaborative``, ``affinity``, ``appeal``, ``taste``: see
+      :class:`~recipes.ranker.RankingContext`.
     - ``included``: share of the asked-for ingredients that it contains; 1 where none were.
     - ``meal_fit``: 1 for an asked-for meal or where none was asked for, 0.5 where its meal is unknown, else 0.
     - ``time_fit``: 1 where its time is declared or no limit was asked for, 0.5 where it is unknown.
@@ -59,7 +62,7 @@ def features_of(
         **parts,
         "semantic": semantic_of(parts, semantic_weights),
         "popularity": context.popularity,
-        **{name: _known(context, name) for name in ("recency", "collaborative", "affinity")},
+        **{name: _known(context, name) for name in ("recency", "collaborative", "affinity", "appeal", "taste")},
         **_constraint_fit(candidates, context.rules),
         "quickness": _quickness(candidates),
     }

@@ -125,7 +125,7 @@ Damage = Callable[[Files], Files]
         (lambda files: {RANKER_FILE: files[RANKER_FILE]}, "no file trees.txt"),
         (lambda files: {**files, TREES_FILE: files[TREES_FILE][:-200]}, "trees.txt has the SHA-256"),
         (lambda files: changed(files, weights={"affinity": 0.5}), r"must add up to 1, got 0\.500000"),
-        (lambda files: changed(files, weights={"taste": 1.0}), "weights must be weights of name_similarity"),
+        (lambda files: changed(files, weights={"smell": 1.0}), "weights must be weights of name_similarity"),
         (lambda files: changed(files, weights={"affinity": -1.0, "popularity": 2.0}), r"weights\.affinity must be"),
         (lambda files: changed(files, scale=0), "scale must be a number above 0, got 0"),
         (lambda files: changed(files, features=["affinity"]), "features must be name_similarity"),

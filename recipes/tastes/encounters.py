@@ -1,0 +1,124 @@
+"""What cooks were shown and what came of it, as columns: the ground of everything that is learned of tastes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from mlops.clock import in_utc
+from mlops.store import Database
+from recipes import schema
+from recipes.ranker import FEATURE_DEFAULTS, MODEL_ID
+
+Numbers = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_DAY = timedelta(days=1)
+# How much a cook liked what was shown, by the event that says most; nothing done is 0. Stars count alone.
+LIKING = {"click": 1.0, "save": 1.5, "cook": 2.0, "dismiss": -1.0}
+MATCHING = ("name_similarity", "ingredients_similarity", "name_words", "body_words", "included", "meal_fit")
+_RIDGE = 1.0
+_LIKING_OF_STARS = {1: -1.0, 2: -0.5, 3: 0.5, 4: 1.5, 5: 2.5}
+
+
+@dataclass(frozen=True)
+class Encounters:
+    """Recipes shown to cooks; every array has shape (n,), in the order of time.
+
+    Attributes:
+        cooks: user ids.
+        cook: row of the cook in *cooks*; -1 where nobody said who asks.
+        number: of the recipe.
+        position: from 1.
+        liking: see :data:`LIKING`.
+        age_days: before *until*.
+        matching: how well the recipe matched what was asked, as it was written down: shape (n, n_ways).
+    """
+
+    cooks: Sequence[str]
+    cook: Integers
+    number: Integers
+    position: Integers
+    liking: Numbers
+    age_days: Numbers
+    matching: Numbers
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+    def weights(self, half_life_days: float) -> Numbers:
+        """1 for what is new, halved every *half_life_days*."""
+        return np.exp2(-self.age_days / half_life_days)
+
+    def surprise(self) -> Numbers:
+        """Liking less what any cook's would be for a recipe that matches as well, at this position.
+
+        By least squares on the position and the ways of matching. Looking is not liking, and the first position is
+        looked at most; nor is a cook who asks for soup fond of the soups among what is shown.
+        """
+        deepest = int(self.position.max(initial=1))
+        at = np.eye(deepest)[self.position - 1]
+        known = np.hstack([at, self.matching, at[:, :1] * self.matching])
+        normal = known.T @ known + _RIDGE * np.eye(known.shape[1])
+        return np.asarray(self.liking - known @ np.linalg.solve(normal, known.T @ self.liking))
+
+
+def read_encounters(database: Database, *, since: datetime, until: datetime) -> Encounters:
+    """What ``hybrid_ranker`` showed from *since* to before *until*, and what cooks did with it before *until*.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+    """
+    answers, impressions, recipes = schema.answers.c, schema.impressions.c, schema.recipes.c
+    shown = (
+        sa.select(
+            answers.user_id, answers.answered_at, answers.request_id,
+            impressions.position, impressions.recipe_id, impressions.features, recipes.recipe_no,
+        )
+        .join_from(schema.answers, schema.impressions)
+        .join(schema.recipes, recipes.recipe_id == impressions.recipe_id)
+        .where(answers.answered_at >= since, answers.answered_at < until, answers.model_id == MODEL_ID)
+        .order_by(answers.answered_at, answers.request_id, impressions.position)
+    )  # fmt: skip
+    with database.reading() as connection:
+        likings = _likings(connection, since=since, until=until)
+        rows = connection.execute(shown).all()
+    row_of: dict[str, int] = {}
+    cook = [-1 if row.user_id is None else row_of.setdefault(row.user_id, len(row_of)) for row in rows]
+    return Encounters(
+        cooks=list(row_of),
+        cook=np.array(cook, dtype=np.int64),
+        number=np.array([row.recipe_no for row in rows], dtype=np.int64),
+        position=np.array([row.position for row in rows], dtype=np.int64),
+        liking=np.array([likings.get((row.request_id, row.recipe_id), 0.0) for row in rows]),
+        age_days=np.array([(until - in_utc(row.answered_at)) / _DAY for row in rows]),
+        matching=np.array([_matching(row.features) for row in rows]).reshape(-1, len(MATCHING)),
+    )
+
+
+def _matching(features: Mapping[str, float]) -> list[float]:
+    return [features.get(name, FEATURE_DEFAULTS[name]) for name in MATCHING]
+
+
+def _likings(connection: sa.Connection, *, since: datetime, until: datetime) -> dict[tuple[str, str], float]:
+    """Of each recipe of an answer that got feedback: the last stars, else the event that says most."""
+    table = schema.feedback_events.c
+    query = (
+        sa.select(table.request_id, table.recipe_id, table.event, table.value)
+        .where(table.received_at >= since, table.received_at < until)
+        .order_by(table.received_at, table.event_id)
+    )
+    starred: dict[tuple[str, str], float] = {}
+    others: dict[tuple[str, str], float] = {}
+    for request_id, recipe_id, event, value in connection.execute(query):
+        key = (request_id, recipe_id)
+        if event == "rating":
+            starred[key] = _LIKING_OF_STARS[round(value)]
+        else:
+            others[key] = max(LIKING[event], others.get(key, -np.inf))
+    return others | starred
