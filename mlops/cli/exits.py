@@ -16,9 +16,9 @@ MEANINGS = {
     DONE: "done",
     WRONG: "something is wrong; one line says what",
     MISTYPED: "the command was typed wrong",
-    UNKNOWN: "there is no such model, version or key",
+    UNKNOWN: "there is no such model, version, rollout or key",
     REFUSED: "a rule refuses it: an illegal move, a version that exists, a freeze, files, an export or a key that are "
-    "not accepted, an approval that is refused, nothing to roll back to",
+    "not accepted, an approval that is refused, nothing to roll back to, a rollout under way, a version that is barred",
     CONFLICT: "somebody else was first; nothing was changed",
     WAITS: "recorded; it waits for approval",
 }
@@ -36,6 +36,12 @@ _CODES: dict[type[errors.MlopsError], int] = {
     errors.ApprovalRefused: REFUSED,
     errors.ArtefactError: REFUSED,
     errors.InvalidKey: REFUSED,
+    errors.BadPlan: MISTYPED,
+    errors.UnknownRollout: UNKNOWN,
+    errors.RolloutOpen: REFUSED,
+    errors.RolloutRefused: REFUSED,
+    errors.Barred: REFUSED,
+    errors.TooLittleOverlap: REFUSED,
     errors.Conflict: CONFLICT,
     errors.ApprovalRequired: WAITS,
 }

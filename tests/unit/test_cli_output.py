@@ -74,6 +74,8 @@ def test_every_error_has_the_code_that_the_help_explains() -> None:
         "NotAuthenticated": 1, "NotAllowed": 1, "MirrorError": 1, "MirrorBusy": 1, "MirrorDiffers": 1,
         "DriftError": 1, "BadProfile": 1, "ProfileMissing": 1, "ValidationError": 1, "BadSchema": 1,
         "UnreadableData": 1, "RetrainingError": 1, "TooLittleData": 1,
+        "RolloutError": 1, "BadPlan": 2, "UnknownGuard": 2, "UnknownRollout": 3, "RolloutOpen": 4,
+        "RolloutRefused": 4, "Barred": 4, "TooLittleOverlap": 4,
     }  # fmt: skip
     assert set(made.values()) <= set(MEANINGS)
     assert exit_code(OSError()) == 1
