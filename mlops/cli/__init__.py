@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from mlops.cli import data, evaluation, keys, models
+from mlops.cli import data, drill, evaluation, keys, models, rollout, short
 from mlops.cli.exits import epilogue, exit_code
 from mlops.cli.output import print_error
 from mlops.errors import MlopsError
@@ -19,8 +19,11 @@ from mlops.errors import MlopsError
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Operate models of any project.", epilog=epilogue())
 app.add_typer(models.app, name="models")
 app.add_typer(keys.app, name="keys")
+app.add_typer(rollout.app, name="rollout")
+short.add_to(app)
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
+app.command()(drill.drill)
 app.command()(data.drift)
 app.command()(data.profile)
 app.command()(data.validate)

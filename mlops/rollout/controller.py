@@ -349,9 +349,9 @@ class RolloutController:
     def _watch(self, rollout: Rollout, seen: Look, because: str, *, actor: str, automatic: bool) -> Rollout:
         check_move(rollout.status, "watch")
         now = self._clock()
+        lines = watch_lines(rollout.plan, seen.readings)
         with self.database.writing() as connection:
             totals = read_totals(connection, rollout.rollout_id)
-            lines = watch_lines(rollout.plan, seen.readings)
             state = begun(totals, rollout.plan.watched, "watch", {**seen.state, "watch_lines": lines})
             changed = _rows.change(
                 connection, rollout, status="watch", share=1.0, stage_began_at=now, state=state, paused_at=None

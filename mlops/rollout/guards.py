@@ -23,6 +23,7 @@ class Guard:
         margin: by which part the odds of the event may get worse; a breach needs evidence of more.
         least_difference: a breach also needs rates that differ by this much, since with much traffic everything
             differs. It can only make the guard calmer.
+        usual_line: the rate that a promoted challenger is held to where its champion was not seen; None: to none.
         in_shadow: whether answers that nobody saw can be held against a challenger.
         what: the event, for sentences.
     """
@@ -33,6 +34,7 @@ class Guard:
     higher_is_better: bool
     margin: float
     least_difference: float
+    usual_line: float | None
     in_shadow: bool
     what: str
 
@@ -40,11 +42,21 @@ class Guard:
 GUARDS = {
     guard.name: guard
     for guard in (
-        Guard("error_rate", "error", "rate", False, 0.5, 0.001, True, "requests that failed"),
-        Guard("p95_latency", "latency", "latency", False, 0.5, 0.01, False, "requests slower than the champion's p95"),
-        Guard("click_rate", "click", "rate", True, 0.1, 0.0, False, "lists that were clicked"),
-        Guard("output_valid", "invalid", "rate", False, 0.0, 0.0, True, "answers that failed validation"),
-        Guard("crash_loop", "crash", "streak", False, 0.0, 0.0, True, "failures in a row"),
+        Guard("error_rate", "error", "rate", False, 0.5, 0.001, 0.05, True, "requests that failed"),
+        Guard(
+            "p95_latency",
+            "latency",
+            "latency",
+            False,
+            0.5,
+            0.01,
+            None,
+            False,
+            "requests slower than the champion's p95",
+        ),
+        Guard("click_rate", "click", "rate", True, 0.1, 0.0, None, False, "lists that were clicked"),
+        Guard("output_valid", "invalid", "rate", False, 0.0, 0.0, 0.01, True, "answers that failed validation"),
+        Guard("crash_loop", "crash", "streak", False, 0.0, 0.0, None, True, "failures in a row"),
     )
 }
 # So many failures of the challenger in a row, in one process, are a crash loop.

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
+from scipy.special import betaincinv
 
 from mlops.rollout.counts import Totals, percentile_bucket, slower_than
 from mlops.rollout.guards import STREAK, Guard
@@ -147,15 +148,14 @@ def watch_lines(plan: RolloutPlan, readings: Sequence[Reading]) -> dict[str, flo
     """The rate of bad events that a promoted challenger is held to, by guard.
 
     The champion's rate, at the upper end of its 97.5 % interval (Clopper-Pearson), with the guard's margin on its odds.
+    Where the champion was not seen: the guard's usual line, if it has one.
     """
-    from scipy.stats import beta
-
-    lines = {}
+    lines = {guard.name: guard.usual_line for guard in plan.watched if guard.usual_line is not None}
     for reading, guard in ((each, guard) for each in readings for guard in plan.watched if guard.name == each.guard):
         if guard.kind == "streak" or not reading.n_champion:
             continue
         bad = reading.n_champion - reading.champion if guard.higher_is_better else reading.champion
-        highest = float(beta.ppf(0.975, bad + 1, reading.n_champion - bad)) if bad < reading.n_champion else 0.999
+        highest = float(betaincinv(bad + 1, reading.n_champion - bad, 0.975)) if bad < reading.n_champion else 0.999
         odds = highest / (1 - highest) * (1 / (1 - guard.margin) if guard.higher_is_better else 1 + guard.margin)
         lines[guard.name] = min(max(odds / (1 + odds), _LEAST_LINE), 0.999)
     return lines

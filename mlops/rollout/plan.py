@@ -133,8 +133,11 @@ class RolloutPlan:
         unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
             raise BadPlan(f"a plan has no field {unknown[0]!r}")
-        lists = {name: tuple(values[name]) for name in ("shares", "guards") if name in values}
-        return cls(**{**values, **lists})
+        try:
+            lists = {name: tuple(values[name]) for name in ("shares", "guards") if name in values}
+            return cls(**{**values, **lists})
+        except (TypeError, AttributeError) as error:
+            raise BadPlan(f"a field of the plan has a value of another kind than it takes: {error}") from error
 
 
 def _check_shares(shares: tuple[float, ...]) -> None:

@@ -117,15 +117,25 @@ class CanaryRouter:
         return choice
 
     def observe(
-        self, choice: Choice, *, failed: bool = False, valid: bool = True, seconds: float | None = None
+        self,
+        choice: Choice,
+        *,
+        answered_by: str | None = None,
+        failed: bool = False,
+        valid: bool = True,
+        seconds: float | None = None,
     ) -> None:
         """Note how an answer came out.
 
         Args:
+            answered_by: the version that made it. Where it is another than was chosen, as for a moment after a
+                promotion, nothing is counted: it would be held against the wrong arm.
             failed: the model raised, or no answer was given.
             valid: the answer passed validation.
             seconds: how long the model took.
         """
+        if answered_by is not None and answered_by != choice.version:
+            return
         if choice.counted_as is not None and choice.rollout_id is not None:
             self.count(choice.rollout_id, choice.counted_as, failed=failed, valid=valid, seconds=seconds)
 
@@ -232,7 +242,10 @@ class CanaryRouter:
             self._begin_anew()
         fresh = None if rollout is None else _traffic_of(rollout)
         if fresh != self._traffic:
-            self._traffic = fresh
+            with self._lock:
+                # Failures in a row are those of one stage: after a promotion, the champion of before says nothing.
+                self._streaks = dict.fromkeys(self._streaks, 0)
+                self._traffic = fresh
         self.rollout = rollout
 
     def flush(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 from mlops import ModelMetadata, errors
 from mlops.artefacts import MemoryArtefacts
 from mlops.errors import StoreUnavailable
-from mlops.http import models
+from mlops.http import models, rollouts
 from mlops.model_registry import ApprovalPolicy
 from mlops.store import Database
 from tests.models_app import ModelsApp
@@ -454,5 +454,6 @@ def test_every_error_that_a_request_can_meet_has_a_status() -> None:
     elsewhere |= {"MirrorBusy", "MirrorDiffers", "BadProfile", "ProfileMissing", "BadSchema", "UnreadableData"}
     elsewhere |= {"TooLittleData", "TooLittleOverlap"}
     kinds = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and not kind.__subclasses__()}
-    without = {name for name, kind in kinds.items() if not any(each in models.STATUSES for each in kind.__mro__)}
+    statuses = {**models.STATUSES, **rollouts.STATUSES}
+    without = {name for name, kind in kinds.items() if not any(each in statuses for each in kind.__mro__)}
     assert without == elsewhere

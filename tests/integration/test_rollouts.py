@@ -87,6 +87,21 @@ def test_where_the_champion_fails_too_there_is_no_crash_loop(traffic: Traffic) -
     assert not traffic.router.is_tripped
 
 
+def test_a_promoted_challenger_is_not_excused_by_failures_before_it_or_counted_for_another(traffic: Traffic) -> None:
+    traffic.start()
+    champion = next(each for n in range(99) if (each := traffic.router.choose(f"u{n}")).arm == "champion")
+    for _ in range(STREAK):
+        traffic.router.observe(champion, failed=True)
+        traffic.router.observe(champion, answered_by="1.1.0", failed=True)
+    assert traffic.router._counts[("champion", "error")][0] == STREAK
+    traffic.controller.promote_now("ranker", because="sure", actor="ana")
+    traffic.router.refresh()
+    for n in range(STREAK):
+        traffic.router.observe(traffic.router.choose(f"u{n}"), answered_by="1.1.0", failed=True)
+    traffic.router.flush()
+    assert traffic.step().status == "rolled_back"
+
+
 def test_the_same_files_under_another_version_are_barred_too_until_somebody_unbars_them(traffic: Traffic) -> None:
     traffic.start()
     traffic.go_on(12, every={"challenger": {"failed": 2}})

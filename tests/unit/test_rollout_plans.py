@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from mlops.config import Settings, load_settings
 from mlops.errors import BadPlan, InvalidSettings, RolloutRefused, UnknownGuard
 from mlops.rollout import RolloutPlan, plan_from_settings, policy_from_settings, rank_overlap
 from mlops.rollout.counts import bucket_of, bucket_seconds, percentile_bucket, slower_than
 from mlops.rollout.guards import ALWAYS, GUARDS, guards_named
+from mlops.rollout.judging import Reading, watch_lines
 from mlops.rollout.plan import seconds_from, shares_from
 from mlops.rollout.state import OPEN, STATUSES, check_move
 
@@ -139,3 +141,12 @@ def test_to_swap_farther_down_changes_less(ranking: list[int], at: int) -> None:
     overlaps = [rank_overlap(ids, [str(each) for each in swapped(j)]) for j in (0, i)]
     assert overlaps[0] <= overlaps[1] + 1e-12
     assert overlaps[1] == pytest.approx(rank_overlap([str(each) for each in swapped(i)], ids))
+
+
+def test_a_promoted_challenger_is_held_to_the_upper_end_of_its_champions_rate_and_the_margin() -> None:
+    reading = Reading("error_rate", "failed", 100, 2, 1_000, 20, 0.5, 0.0, 4.0, None, None, False)
+    silent = Reading("click_rate", "clicked", 100, 30, 0, 0, 0.1, 0.0, 4.0, None, None, False)
+    lines = watch_lines(RolloutPlan(guards=("error_rate", "click_rate")), [reading, silent])
+    highest = stats.binomtest(20, 1_000).proportion_ci(0.95, method="exact").high
+    odds = 1.5 * highest / (1 - highest)
+    assert lines == {"error_rate": pytest.approx(odds / (1 + odds)), "output_valid": 0.01}
