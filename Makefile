@@ -55,6 +55,7 @@ bench: setup-dev
 	$(BIN)/python benchmarks/registry.py
 	$(BIN)/python benchmarks/ranking.py
 	$(BIN)/python benchmarks/drift.py
+	$(BIN)/python benchmarks/rollout.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
