@@ -54,10 +54,12 @@ class Decisions:
     exposed_fixed: int
 
 
-def decisions(scenario: str, champion: float, challenger: float, higher_is_better: bool) -> Decisions:
-    """Both tests on the same requests of 1,000 rollouts."""
+def decisions(
+    scenario: str, champion: float, challenger: float, higher_is_better: bool, *, n_rollouts: int
+) -> Decisions:
+    """Both tests on the same requests of *n_rollouts* rollouts."""
     rng = np.random.default_rng(2026)
-    shape = (N_ROLLOUTS, N_BLOCKS)
+    shape = (n_rollouts, N_BLOCKS)
     counted = rng.binomial(N_CHALLENGER, challenger, shape), rng.binomial(N_CHAMPION, champion, shape)
     stopped = np.array([_stopped_at(*pair, higher_is_better) for pair in zip(*counted, strict=True)])
     exposed = np.where(stopped > 0, stopped, N_BLOCKS) * N_CHALLENGER
@@ -168,10 +170,7 @@ def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--quick", action="store_true", help="a tenth of the rollouts and requests")
     arguments = options.parse_args()
-    global N_ROLLOUTS
-    n_requests = 1_500
-    if arguments.quick:
-        N_ROLLOUTS, n_requests = 100, 300
+    n_rollouts, n_requests = (100, 300) if arguments.quick else (N_ROLLOUTS, 1_500)
     print(f"{machine()}, {threading.active_count()} thread\n")
     costs = routing()
     print(table(("routing", "µs"), [(name, f"{value:.1f}") for name, value in costs.items()]), "\n")
@@ -179,9 +178,9 @@ def main() -> None:
     names = list(next(iter(shadows.values())))
     rows = [(name, *(f"{value:.2f}" for value in each.values())) for name, each in shadows.items()]
     print(table(("shadow, ms", *names), rows), "\n")
-    decided = [decisions(*scenario) for scenario in SCENARIOS]
+    decided = [decisions(*scenario, n_rollouts=n_rollouts) for scenario in SCENARIOS]
     print(table(
-        ("1,000 rollouts each", "taken back", "by fixed horizon", "requests exposed, mean", "median", "fixed horizon"),
+        (f"{n_rollouts:,} rollouts each", "taken back", "by fixed horizon", "exposed, mean", "median", "fixed horizon"),
         [
             (each.scenario, f"{each.share_sequential:.1%}", f"{each.share_fixed:.1%}",
              f"{each.exposed_sequential:.0f}", f"{each.median_exposed:.0f}", each.exposed_fixed)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from mlops.config import Settings
     from mlops.evaluation import EvaluationReport, ModelEvaluator
     from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
+    from mlops.rollout import CanaryRouter, RolloutController, RolloutPlan
     from mlops.validation import ModelValidator
 
     config: Settings
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 # Where each name is defined.
 _HOMES = {
+    "CanaryRouter": "mlops.rollout",
     "EvaluationReport": "mlops.evaluation",
     "Lineage": "mlops.model_registry",
     "ModelEvaluator": "mlops.evaluation",
@@ -29,9 +31,12 @@ _HOMES = {
     "ModelRegistry": "mlops.model_registry",
     "ModelValidator": "mlops.validation",
     "ModelVersion": "mlops.model_registry",
+    "RolloutController": "mlops.rollout",
+    "RolloutPlan": "mlops.rollout",
 }
 
 __all__ = [
+    "CanaryRouter",
     "EvaluationReport",
     "Lineage",
     "ModelEvaluator",
@@ -39,6 +44,8 @@ __all__ = [
     "ModelRegistry",
     "ModelValidator",
     "ModelVersion",
+    "RolloutController",
+    "RolloutPlan",
     "config",
     "model_registry",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv
 
-from mlops.rollout.counts import Totals, percentile_bucket, slower_than
+from mlops.rollout.counts import Totals, bucket_seconds, percentile_bucket, slower_than
 from mlops.rollout.guards import STREAK, Guard
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.sample_ratio import SampleRatio, check_sample_ratio
@@ -96,6 +96,7 @@ class Look:
     readings: tuple[Reading, ...]
     sample_ratio: SampleRatio
     n_challenger: int
+    shadow: Mapping[str, float]
     state: State
 
     @property
@@ -108,6 +109,7 @@ class Look:
         return {
             "guards": [reading.to_dict() for reading in self.readings],
             "sample_ratio": asdict(self.sample_ratio),
+            "shadow": dict(self.shadow),
             "series": list(self.state.get("series", ())),
         }
 
@@ -140,6 +142,7 @@ def look(plan: RolloutPlan, totals: Totals, status: Status, state: State, *, now
         readings,
         check_sample_ratio(totals.splits()),
         totals.of(ARMS[status], "error").n - int(fresh.get("requests_at_start", 0)),
+        _shadowed(totals),
         fresh,
     )
 
@@ -159,6 +162,21 @@ def watch_lines(plan: RolloutPlan, readings: Sequence[Reading]) -> dict[str, flo
         odds = highest / (1 - highest) * (1 / (1 - guard.margin) if guard.higher_is_better else 1 + guard.margin)
         lines[guard.name] = min(max(odds / (1 + odds), _LEAST_LINE), 0.999)
     return lines
+
+
+def _shadowed(totals: Totals) -> dict[str, float]:
+    """What answers aside had in common with those given: mean overlaps; mean and deviation of scores; p95 of times."""
+    found: dict[str, float] = {}
+    for metric in ("overlap", "overlap_at_k", "score", "score_champion"):
+        sums = totals.of("shadow", metric)
+        if sums.mean is not None:
+            found[f"{metric}_mean"] = sums.mean
+            found[f"{metric}_sd"] = math.sqrt(sums.variance)
+    for arm in ("shadow", "champion"):
+        latencies = totals.latencies(arm)
+        if found and latencies:
+            found[f"p95_seconds_{arm}"] = bucket_seconds(percentile_bucket(latencies, 0.95))
+    return found
 
 
 def _with_line(totals: Totals, guards: Sequence[Guard], status: Status, state: dict[str, Any]) -> dict[str, Any]:

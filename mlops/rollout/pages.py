@@ -49,6 +49,9 @@ def _blocks(event: RolloutEvent) -> Iterator[Block]:
             [_row(guard) for guard in guards],
             caption=f"at {event.at:%Y-%m-%d %H:%M:%S} UTC",
         )
+    shadow = event.figures.get("shadow")
+    if shadow:
+        yield Table(("answers aside", "value"), sorted(shadow.items()), caption="compared with what was answered")
     for guard in guards:
         yield from _chart(event, guard)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -162,6 +163,14 @@ class CanaryRouter:
                 self._add((arm, "latency"), seconds)
                 self._add((arm, bucket_metric(bucket_of(seconds))), 1.0)
             self._streak(arm, rollout_id, failed=failed)
+
+    def note(self, rollout_id: int, arm: str, values: Mapping[str, float]) -> None:
+        """Add figures of one answer, by metric."""
+        traffic = self._traffic
+        if traffic is not None and traffic.rollout_id == rollout_id:
+            with self._lock:
+                for metric, value in values.items():
+                    self._add((arm, metric), value)
 
     def _add(self, name: Name, value: float) -> None:
         sums = self._counts.get(name)

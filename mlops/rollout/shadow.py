@@ -14,9 +14,9 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from mlops.rollout.router import CanaryRouter
 
@@ -69,7 +69,7 @@ class ShadowReport:
         n_shed: requests that were passed over, since the queue was full.
         overlap: mean rank-biased overlap with what was answered, 0 to 1; None without an answer.
         overlap_at_k: mean share of the first *k* ids that both have.
-        score_mean: of the challenger's scores, and of the champion's.
+        score_mean: mean over answers of the challenger's mean score; beside it the champion's, to the same requests.
         latency_ms: mean time of the challenger's answers; aside and at low priority, so no measure of what users
             would wait.
     """
@@ -180,7 +180,7 @@ class ShadowRunner(Generic[Request, Answer]):
             answer = self._answer(request)
             seconds = time.perf_counter() - began
             valid = self._is_valid(answer)
-            self._compare(self._ranked(answer), self._ranked(answered), seconds, valid=valid)
+            compared = _compared(self._ranked(answer), self._ranked(answered), self._k)
         except Exception as error:
             # That it raises is what is to be found out.
             seconds = time.perf_counter() - began
@@ -190,24 +190,31 @@ class ShadowRunner(Generic[Request, Answer]):
                 self._n["failed"] += 1
         else:
             self._router.count(rollout_id, "shadow", failed=False, valid=valid, seconds=seconds)
+            self._router.note(rollout_id, "shadow", compared)
+            self._keep({**compared, "latency_ms": 1_000 * seconds}, valid=valid)
         return seconds
 
-    def _compare(self, own: Ranked, shown: Ranked, seconds: float, *, valid: bool) -> None:
-        first = set(own.ids[: self._k]) & set(shown.ids[: self._k])
-        values: dict[str, Any] = {
-            "overlap": [rank_overlap(own.ids, shown.ids)],
-            "overlap_at_k": [len(first) / max(min(self._k, max(len(own.ids), len(shown.ids))), 1)],
-            "latency_ms": [1_000 * seconds],
-            "score": own.scores,
-            "score_champion": shown.scores,
-        }
+    def _keep(self, values: Mapping[str, float], *, valid: bool) -> None:
         with self._lock:
             self._n["answered"] += 1
             self._n["invalid"] += not valid
-            for name, found in values.items():
+            for name, value in values.items():
                 sums = self._sums.setdefault(name, [0.0, 0.0])
-                sums[0] += len(found)
-                sums[1] += float(sum(found))
+                sums[0] += 1
+                sums[1] += value
+
+
+def _compared(own: Ranked, shown: Ranked, k: int) -> dict[str, float]:
+    """How two answers to one request agree; scores by their mean, where there are any."""
+    length = max(min(k, max(len(own.ids), len(shown.ids))), 1)
+    values = {
+        "overlap": rank_overlap(own.ids, shown.ids),
+        "overlap_at_k": len(set(own.ids[:k]) & set(shown.ids[:k])) / length if own.ids or shown.ids else 1.0,
+    }
+    for name, scores in (("score", own.scores), ("score_champion", shown.scores)):
+        if len(scores):
+            values[name] = float(sum(scores)) / len(scores)
+    return values
 
 
 def _lower_priority() -> None:

@@ -281,7 +281,10 @@ def test_a_shadow_compares_what_it_answers_and_sheds_what_it_cannot(traffic: Tra
     assert report.overlap_at_k == 1.0
     assert report.score_mean == 0.5
     traffic.router.flush()
-    reading = next(each for each in traffic.controller.look(traffic.controller.get(1)).readings)
+    look = traffic.controller.look(traffic.controller.get(1))
+    assert look.figures()["shadow"]["overlap_mean"] == pytest.approx(0.9)
+    assert look.figures()["shadow"]["score_champion_sd"] == pytest.approx(0, abs=1e-6)
+    reading = look.readings[0]
     assert (reading.guard, reading.n_challenger, reading.challenger) == ("error_rate", taken, 1)
 
 
