@@ -16,17 +16,15 @@ from mlops.errors import Barred, RolloutRefused, UnknownVersion
 from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.rollout import _ends, _rows
 from mlops.rollout._ends import Alarm, Serving
-from mlops.rollout.counts import read_totals
-from mlops.rollout.deciding import Decision, decide
-from mlops.rollout.judging import Look, begun, look, watch_lines
+from mlops.rollout._steps import Steps
+from mlops.rollout.judging import Look
 from mlops.rollout.plan import RolloutPlan
-from mlops.rollout.state import Bar, Rollout, RolloutEvent, check_move
+from mlops.rollout.state import Bar, Rollout, RolloutEvent
 from mlops.store import Database
 from mlops.store.leases import Leases
 
 LEASE_SECONDS = 10.0
 _ACTOR = "rollout"
-_ATTEMPTS = 5
 
 
 class RolloutController:
@@ -53,6 +51,7 @@ class RolloutController:
         self.database: Database = registry.database
         self._clock = clock
         self._ends = _ends.Ends(registry, alarm=alarm, serving=serving, clock=clock, verify_seconds=verify_seconds)
+        self._steps = Steps(self.database, self._ends, clock=clock)
         self._leases = Leases(self.database, clock=clock)
         self._holder = f"rollout-{secrets.token_hex(4)}"
 
@@ -89,9 +88,7 @@ class RolloutController:
 
     def look(self, rollout: Rollout) -> Look:
         """What the guards of an open rollout say now; nothing is remembered of it."""
-        with self.database.reading() as connection:
-            totals = read_totals(connection, rollout.rollout_id)
-        return look(rollout.plan, totals, rollout.status, rollout.state, now=self._clock())
+        return self._steps.look(rollout)
 
     def bars(self, model_id: str | None = None) -> list[Bar]:
         """The versions that must not come back by themselves, oldest first."""
@@ -236,7 +233,7 @@ class RolloutController:
         self.registry.promote(
             model_id, rollout.challenger, because=because, evidence=evidence, actor=actor, expected=rollout.champion
         )
-        return self._watch(self._under_way(model_id), seen, because, actor=actor, automatic=False)
+        return self._steps.watch(self._under_way(model_id), seen, because, actor=actor, automatic=False)
 
     def _by_hand(
         self,
@@ -282,94 +279,9 @@ class RolloutController:
         if lease is None:
             return None
         try:
-            return self._step(model_id)
+            return self._steps.step(model_id)
         finally:
             self._leases.release(lease)
-
-    def _step(self, model_id: str) -> Rollout | None:
-        rollout = self.status(model_id)
-        if rollout is not None:
-            elsewhere = self._ends.changed_elsewhere(rollout)
-            rollout = self._catch_up(rollout, elsewhere) if elsewhere else self._decided(rollout)
-        self._ends.settle(model_id)
-        return rollout if rollout is None else self.get(rollout.rollout_id)
-
-    def _catch_up(self, rollout: Rollout, elsewhere: _ends.Elsewhere) -> Rollout:
-        """Somebody else moved a version, or a step of ours died after it had: take note of what is so."""
-        if elsewhere.kind == "watch":
-            return self._watch(rollout, self.look(rollout), elsewhere.sentence, actor=_ACTOR, automatic=True)
-        return self._ends.end(rollout, elsewhere.kind, elsewhere.sentence, self.look(rollout).figures())
-
-    def _decided(self, rollout: Rollout) -> Rollout:
-        now = self._clock()
-        seen = self.look(rollout)
-        decision = decide(rollout, seen, now=now, frozen=self._ends.is_frozen(rollout.model_id))
-        if decision.kind == "canary":
-            return self._next_share(rollout, decision, seen, now)
-        if decision.kind == "promote":
-            return self._promote(rollout, decision, seen)
-        if decision.kind == "stay":
-            return self._remembered(rollout, seen)
-        if decision.kind == "roll_back" and rollout.status == "watch":
-            return self._ends.roll_back_production(rollout, decision.sentence, seen.figures())
-        kind = _END_OF[decision.kind]
-        return self._ends.end(rollout, kind, decision.sentence, seen.figures())
-
-    def _remembered(self, rollout: Rollout, seen: Look) -> Rollout:
-        # Without new requests there is nothing to remember, and nothing is written.
-        if seen.state.get("seen") == rollout.state.get("seen"):
-            return rollout
-        with self.database.writing() as connection:
-            return _rows.change(connection, rollout, state=seen.state)
-
-    def _next_share(self, rollout: Rollout, decision: Decision, seen: Look, now: datetime) -> Rollout:
-        share = rollout.plan.shares[decision.step]
-        state: Mapping[str, Any] = seen.state
-        with self.database.writing() as connection:
-            if rollout.status == "shadow":
-                totals = read_totals(connection, rollout.rollout_id)
-                state = begun(totals, rollout.plan.watched, "canary", seen.state)
-            # The evidence goes on from share to share; only the count of this stage's requests begins anew.
-            state = {**state, "requests_at_start": state["requests_at_start"] + _more(rollout, seen)}
-            changed = _rows.change(
-                connection, rollout, status="canary", share=share, step=decision.step, stage_began_at=now, state=state
-            )
-            _rows.remember(
-                connection, rollout.rollout_id, "stage", decision.sentence, at=now, actor=_ACTOR, automatic=True,
-                figures=seen.figures(),
-            )  # fmt: skip
-        return changed
-
-    def _promote(self, rollout: Rollout, decision: Decision, seen: Look) -> Rollout:
-        evidence = {"rollout_id": rollout.rollout_id, **seen.figures()}
-        if not self._ends.promoted(rollout, decision.sentence, evidence):
-            return self.get(rollout.rollout_id)
-        return self._watch(rollout, seen, decision.sentence, actor=_ACTOR, automatic=True)
-
-    def _watch(self, rollout: Rollout, seen: Look, because: str, *, actor: str, automatic: bool) -> Rollout:
-        check_move(rollout.status, "watch")
-        now = self._clock()
-        lines = watch_lines(rollout.plan, seen.readings)
-        with self.database.writing() as connection:
-            totals = read_totals(connection, rollout.rollout_id)
-            state = begun(totals, rollout.plan.watched, "watch", {**seen.state, "watch_lines": lines})
-            changed = _rows.change(
-                connection, rollout, status="watch", share=1.0, stage_began_at=now, state=state, paused_at=None
-            )
-            _rows.remember(
-                connection, rollout.rollout_id, "promoted", because, at=now, actor=actor, automatic=automatic,
-                figures={**seen.figures(), "watch_lines": lines},
-            )  # fmt: skip
-        return changed
-
-
-_END_OF: Mapping[str, Any] = {
-    "roll_back": "rolled_back", "void": "aborted", "expire": "expired", "finish": "promoted",
-}  # fmt: skip
-
-
-def _more(rollout: Rollout, seen: Look) -> int:
-    return seen.n_challenger if rollout.status == "canary" else 0
 
 
 def _none_under_way(model_id: str) -> RolloutRefused:

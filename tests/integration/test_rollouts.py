@@ -17,7 +17,14 @@ from tests.rollout_traffic import PLAN, START, Traffic
 
 @pytest.fixture
 def traffic(emptied_database: Database) -> Traffic:
+    """On each kind of database."""
     return Traffic(emptied_database)
+
+
+@pytest.fixture
+def on_sqlite(sqlite_database: Database) -> Traffic:
+    """For decisions that are the same on any database."""
+    return Traffic(sqlite_database)
 
 
 def test_a_good_challenger_goes_from_share_to_share_into_production(traffic: Traffic) -> None:
@@ -49,57 +56,57 @@ def test_a_good_challenger_goes_from_share_to_share_into_production(traffic: Tra
     ],
 )
 def test_a_guard_that_alarms_takes_the_challenger_back_bars_it_and_says_why(
-    traffic: Traffic, guard: str, bad: dict[str, dict[str, int]]
+    on_sqlite: Traffic, guard: str, bad: dict[str, dict[str, int]]
 ) -> None:
-    traffic.start()
-    rollout = traffic.go_on(12, every=bad)
+    on_sqlite.start()
+    rollout = on_sqlite.go_on(12, every=bad)
     assert (rollout.status, rollout.share, rollout.settled) == ("rolled_back", 0.0, True)
     assert guard in rollout.because
-    assert traffic.alarms == [rollout.because]
-    assert traffic.router.choose("user-1").version is None
-    assert traffic.champion == "1.0.0"
-    assert traffic.status_of("1.1.0") == "archived"
-    event = next(each for each in traffic.controller.events(rollout.rollout_id) if each.kind == "rolled_back")
+    assert on_sqlite.alarms == [rollout.because]
+    assert on_sqlite.router.choose("user-1").version is None
+    assert on_sqlite.champion == "1.0.0"
+    assert on_sqlite.status_of("1.1.0") == "archived"
+    event = next(each for each in on_sqlite.controller.events(rollout.rollout_id) if each.kind == "rolled_back")
     reading = next(each for each in event.figures["guards"] if each["guard"] == guard)
     assert reading["log_evidence"] >= reading["needed"]
     assert event.figures["series"][-1]["evidence"][guard] == pytest.approx(reading["log_evidence"], abs=1e-3)
     with pytest.raises(Barred, match=r"mlops rollout unbar ranker 1\.1\.0"):
-        traffic.controller.start("ranker", "1.1.0", plan=PLAN)
+        on_sqlite.controller.start("ranker", "1.1.0", plan=PLAN)
 
 
-def test_a_challenger_that_fails_in_a_row_is_taken_back_by_the_next_step(traffic: Traffic) -> None:
-    traffic.start()
-    while not traffic.router.is_tripped:
-        choice = traffic.router.choose(f"u{traffic._n}")
-        traffic._n += 1
-        traffic.router.observe(choice, failed=choice.arm == "challenger")
-    assert traffic.router.choose("u1").version is None
-    traffic.router.flush()
-    rollout = traffic.step()
+def test_a_challenger_that_fails_in_a_row_is_taken_back_by_the_next_step(on_sqlite: Traffic) -> None:
+    on_sqlite.start()
+    while not on_sqlite.router.is_tripped:
+        choice = on_sqlite.router.choose(f"u{on_sqlite._n}")
+        on_sqlite._n += 1
+        on_sqlite.router.observe(choice, failed=choice.arm == "challenger")
+    assert on_sqlite.router.choose("u1").version is None
+    on_sqlite.router.flush()
+    rollout = on_sqlite.step()
     assert rollout.status == "rolled_back"
     assert "crash_loop" in rollout.because
 
 
-def test_where_the_champion_fails_too_there_is_no_crash_loop(traffic: Traffic) -> None:
-    traffic.start()
+def test_where_the_champion_fails_too_there_is_no_crash_loop(on_sqlite: Traffic) -> None:
+    on_sqlite.start()
     for n in range(20 * STREAK):
-        traffic.router.observe(traffic.router.choose(f"u{n}"), failed=True)
-    assert not traffic.router.is_tripped
+        on_sqlite.router.observe(on_sqlite.router.choose(f"u{n}"), failed=True)
+    assert not on_sqlite.router.is_tripped
 
 
-def test_a_promoted_challenger_is_not_excused_by_failures_before_it_or_counted_for_another(traffic: Traffic) -> None:
-    traffic.start()
-    champion = next(each for n in range(99) if (each := traffic.router.choose(f"u{n}")).arm == "champion")
+def test_a_promoted_challenger_is_not_excused_by_failures_before_it_or_counted_for_another(on_sqlite: Traffic) -> None:
+    on_sqlite.start()
+    champion = next(each for n in range(99) if (each := on_sqlite.router.choose(f"u{n}")).arm == "champion")
     for _ in range(STREAK):
-        traffic.router.observe(champion, failed=True)
-        traffic.router.observe(champion, answered_by="1.1.0", failed=True)
-    assert traffic.router._counts[("champion", "error")][0] == STREAK
-    traffic.controller.promote_now("ranker", because="sure", actor="ana")
-    traffic.router.refresh()
+        on_sqlite.router.observe(champion, failed=True)
+        on_sqlite.router.observe(champion, answered_by="1.1.0", failed=True)
+    assert on_sqlite.router._counts[("champion", "error")][0] == STREAK
+    on_sqlite.controller.promote_now("ranker", because="sure", actor="ana")
+    on_sqlite.router.refresh()
     for n in range(STREAK):
-        traffic.router.observe(traffic.router.choose(f"u{n}"), answered_by="1.1.0", failed=True)
-    traffic.router.flush()
-    assert traffic.step().status == "rolled_back"
+        on_sqlite.router.observe(on_sqlite.router.choose(f"u{n}"), answered_by="1.1.0", failed=True)
+    on_sqlite.router.flush()
+    assert on_sqlite.step().status == "rolled_back"
 
 
 def test_the_same_files_under_another_version_are_barred_too_until_somebody_unbars_them(traffic: Traffic) -> None:
@@ -164,33 +171,33 @@ def test_a_frozen_champion_is_not_rolled_back_but_people_are_told_once(traffic: 
     assert "could not be rolled back" in traffic.alarms[0]
 
 
-def test_quiet_traffic_proves_nothing_and_ends_by_the_default(traffic: Traffic) -> None:
-    traffic.start()
-    traffic.send(20)
-    assert traffic.step(hours=2).share == 0.2
-    rollout = traffic.step(hours=23)
-    assert (rollout.status, traffic.champion) == ("expired", "1.0.0")
+def test_quiet_traffic_proves_nothing_and_ends_by_the_default(on_sqlite: Traffic) -> None:
+    on_sqlite.start()
+    on_sqlite.send(20)
+    assert on_sqlite.step(hours=2).share == 0.2
+    rollout = on_sqlite.step(hours=23)
+    assert (rollout.status, on_sqlite.champion) == ("expired", "1.0.0")
     assert "1.0.0 stays in production by default" in rollout.because
-    assert traffic.controller.bars() == []
+    assert on_sqlite.controller.bars() == []
 
 
-def test_the_default_may_be_a_promotion(traffic: Traffic) -> None:
-    traffic.start(replace(PLAN, default="promote"))
-    assert traffic.step(hours=25).status == "watch"
-    assert traffic.champion == "1.1.0"
+def test_the_default_may_be_a_promotion(on_sqlite: Traffic) -> None:
+    on_sqlite.start(replace(PLAN, default="promote"))
+    assert on_sqlite.step(hours=25).status == "watch"
+    assert on_sqlite.champion == "1.1.0"
 
 
-def test_users_who_were_not_split_as_promised_make_the_comparison_void(traffic: Traffic) -> None:
-    traffic.start()
+def test_users_who_were_not_split_as_promised_make_the_comparison_void(on_sqlite: Traffic) -> None:
+    on_sqlite.start()
     for n in range(1_500):
-        if traffic.router.choose(f"user-{n}").arm == "champion" and n % 2:
+        if on_sqlite.router.choose(f"user-{n}").arm == "champion" and n % 2:
             # Half of the champion's users never reached this process's counts.
-            traffic.router._counts[("champion", "users_at_0.2")][0] -= 1
-    traffic.router.flush()
-    rollout = traffic.step()
+            on_sqlite.router._counts[("champion", "users_at_0.2")][0] -= 1
+    on_sqlite.router.flush()
+    rollout = on_sqlite.step()
     assert rollout.status == "aborted"
     assert "void" in rollout.because
-    assert traffic.controller.bars() == []
+    assert on_sqlite.controller.bars() == []
 
 
 def test_a_pause_holds_the_share_and_does_not_count(traffic: Traffic) -> None:
@@ -222,11 +229,11 @@ def test_an_aborted_challenger_serves_nobody_and_may_come_again(traffic: Traffic
 
 
 @pytest.mark.parametrize(("version", "error"), [("1.0.0", RolloutRefused), ("9.9.9", UnknownVersion)])
-def test_what_is_no_challenger_is_not_rolled_out(traffic: Traffic, version: str, error: type[Exception]) -> None:
+def test_what_is_no_challenger_is_not_rolled_out(on_sqlite: Traffic, version: str, error: type[Exception]) -> None:
     with pytest.raises(error):
-        traffic.controller.start("ranker", version)
+        on_sqlite.controller.start("ranker", version)
     with pytest.raises(UnknownRollout):
-        traffic.controller.events(7)
+        on_sqlite.controller.events(7)
 
 
 def test_a_version_that_a_person_promotes_meanwhile_is_watched_and_another_one_ends_the_rollout(
@@ -256,13 +263,13 @@ def test_a_promotion_that_needs_a_person_waits_for_one(traffic: Traffic) -> None
     assert traffic.step().status == "watch"
 
 
-def test_a_target_has_to_show_that_it_is_not_worse(traffic: Traffic) -> None:
-    traffic.start(replace(PLAN, shares=(0.5,), hold_seconds=60, target="click_rate"))
-    traffic.go_on(2)
-    assert traffic.step(hours=0.1).status == "canary"
+def test_a_target_has_to_show_that_it_is_not_worse(on_sqlite: Traffic) -> None:
+    on_sqlite.start(replace(PLAN, shares=(0.5,), hold_seconds=60, target="click_rate"))
+    on_sqlite.go_on(2)
+    assert on_sqlite.step(hours=0.1).status == "canary"
     better = {"challenger": {"click": 2}, "champion": {"click": 4}}
-    traffic.go_on(4, every=better)
-    assert traffic.step(hours=0.1).status == "watch"
+    on_sqlite.go_on(4, every=better)
+    assert on_sqlite.step(hours=0.1).status == "watch"
 
 
 def test_a_change_that_rests_on_an_old_look_is_refused(traffic: Traffic) -> None:
@@ -287,13 +294,13 @@ def test_only_one_steps_at_a_time(traffic: Traffic) -> None:
 
 
 @pytest.mark.parametrize("breach", [False, True])
-def test_a_challenger_in_shadow_answers_nobody_and_is_held_to_its_answers(traffic: Traffic, breach: bool) -> None:
-    traffic.start(RolloutPlan(shadow_seconds=600, shares=(0.2,), hold_seconds=600, least_requests=50))
-    traffic.send(200)
-    assert {traffic.router.choose(f"u{n}").arm for n in range(50)} == {"champion"}
-    rollout_id = traffic.controller.history("ranker")[0].rollout_id
+def test_a_challenger_in_shadow_answers_nobody_and_is_held_to_its_answers(on_sqlite: Traffic, breach: bool) -> None:
+    on_sqlite.start(RolloutPlan(shadow_seconds=600, shares=(0.2,), hold_seconds=600, least_requests=50))
+    on_sqlite.send(200)
+    assert {on_sqlite.router.choose(f"u{n}").arm for n in range(50)} == {"champion"}
+    rollout_id = on_sqlite.controller.history("ranker")[0].rollout_id
     for n in range(60):
-        traffic.router.count(rollout_id, "shadow", failed=breach and n % 2 == 0, valid=True, seconds=0.02)
-    traffic.router.flush()
-    rollout = traffic.step(hours=0.2)
+        on_sqlite.router.count(rollout_id, "shadow", failed=breach and n % 2 == 0, valid=True, seconds=0.02)
+    on_sqlite.router.flush()
+    rollout = on_sqlite.step(hours=0.2)
     assert rollout.status == ("rolled_back" if breach else "canary")
