@@ -16,6 +16,7 @@ Default = Literal["keep_champion", "promote"]
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
 _LONGEST_SECONDS = 366 * 86_400.0
+_MOST_REQUESTS = 1_000_000_000
 
 
 def seconds_from(text: str, *, field: str = "duration") -> float:
@@ -89,8 +90,8 @@ class RolloutPlan:
             raise BadPlan(f"alpha must be more than 0 and at most 0.5, got {self.alpha}")
         if self.default not in get_args(Default):
             raise BadPlan(f"default must be one of {', '.join(get_args(Default))}, got {self.default!r}")
-        if self.least_requests < 0:
-            raise BadPlan(f"least_requests must not be negative, got {self.least_requests}")
+        if not 0 <= self.least_requests <= _MOST_REQUESTS:
+            raise BadPlan(f"least_requests must be between 0 and {_MOST_REQUESTS}, got {self.least_requests}")
         self._check_length()
         self._check_target(guards_named(self.guards))
 

@@ -28,6 +28,7 @@ STEP = 0.02
 # Log odds ratios from 1/55 to 55; the rates of a model that raises always are farther apart, and found all the same.
 LOG_ODDS: Floats = np.round(np.arange(-200, 201) * STEP, 10)
 _SCALE = 0.5
+_AT_ONCE = 2_048
 _ZERO = len(LOG_ODDS) // 2
 
 
@@ -67,12 +68,16 @@ def log_likelihood(block: Block) -> Floats:
     return likelihood
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.lru_cache(maxsize=1_024)
 def _log_normaliser(n_challenger: int, n_champion: int, n_events: int) -> Floats:
     """Log of the sum over s of C(n_challenger, s) C(n_champion, n_events - s) exp(s log odds)."""
     s = np.arange(max(0, n_events - n_champion), min(n_challenger, n_events) + 1)
     log_ways = _log_choose(n_challenger, s) + _log_choose(n_champion, n_events - s)
-    total: Floats = logsumexp(log_ways[:, None] + np.multiply.outer(s, LOG_ODDS), axis=0)
+    total = np.full_like(LOG_ODDS, -np.inf)
+    # In parts: a service that was not looked at for a day would need hundreds of megabytes at once.
+    for first in range(0, len(s), _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        total = np.logaddexp(total, logsumexp(log_ways[part, None] + np.multiply.outer(s[part], LOG_ODDS), axis=0))
     return total
 
 

@@ -9,6 +9,7 @@ from mlops.http.access import Access
 from mlops.model_registry import ApprovalPolicy
 from mlops.rollout import RolloutController
 from mlops.store import Database
+from tests.conftest import REPOSITORY
 from tests.models_app import ModelsApp
 
 START = {"version": "1.0.1", "reason": "it passed", "plan": {"shadow_seconds": 0, "shares": [0.1, 0.5]}}
@@ -60,6 +61,16 @@ def test_what_is_refused_is_a_problem_document_that_names_it(
     app: ModelsApp, path: str, body: object, status: int, error: str
 ) -> None:
     assert app.post(path, body, status=status)["error"] == error
+
+
+def test_every_endpoint_is_documented(app: ModelsApp) -> None:
+    text = (REPOSITORY / "docs" / "http.md").read_text("utf-8")
+    paths = [path for path in app.get("/openapi.json")["paths"] if "rollout" in path or "unbar" in path]
+    assert len(paths) == 9
+    for path in paths:
+        assert f"`{path}`" in text, path
+    for kind in rollouts.STATUSES:
+        assert f"`{kind.__name__}`" in text
 
 
 def test_an_unknown_rollout_is_not_found(app: ModelsApp) -> None:

@@ -49,7 +49,7 @@ def test_shares_are_read_as_percent_or_as_parts() -> None:
         ({"alpha": 0.0}, "alpha must be more than 0"),
         ({"default": "stay"}, "default must be one of keep_champion, promote, got 'stay'"),
         ({"max_seconds": 60.0}, "max_seconds must be at least 25200, what the stages take, got 60"),
-        ({"least_requests": -1}, "least_requests must not be negative"),
+        ({"least_requests": -1}, "least_requests must be between 0 and 1000000000, got -1"),
         ({"target": "crash_loop"}, "target must be one of the guards error_rate"),
         ({"guards": ("error_rate", "error_rate:1")}, "named once each"),
         ({"guards": ("click_rate:1",)}, "the margin of click_rate must be at least 0 and less than 1, got '1'"),

@@ -85,6 +85,13 @@ def test_three_failures_of_a_challenger_with_one_request_in_twenty_are_strong_ev
     assert p_value(log_evidence_worse(likelihood)) < ALPHA
 
 
+def test_a_day_in_one_block_is_counted_as_exactly_as_a_second() -> None:
+    block = Block(40_000, 5_200, 60_000, 7_200)
+    law = stats.nchypergeom_fisher(100_000, 40_000, 12_400, math.exp(0.1))
+    central = stats.hypergeom(100_000, 40_000, 12_400)
+    assert log_likelihood(block)[205] == pytest.approx(law.logpmf(5_200) - central.logpmf(5_200), abs=1e-4)
+
+
 def test_the_test_of_good_events_mirrors_that_of_bad_ones() -> None:
     bad, good = log_likelihood(Block(40, 12, 60, 5)), log_likelihood(Block(40, 28, 60, 55))
     assert log_evidence_worse(bad) == pytest.approx(log_evidence_worse(good, higher_is_better=True))
