@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,10 +13,12 @@ from scipy import stats
 from mlops.config import Settings, load_settings
 from mlops.errors import BadPlan, InvalidSettings, RolloutRefused, UnknownGuard
 from mlops.rollout import RolloutPlan, plan_from_settings, policy_from_settings, rank_overlap
-from mlops.rollout.counts import bucket_of, bucket_seconds, percentile_bucket, slower_than
+from mlops.rollout.counts import Totals, bucket_of, bucket_seconds, percentile_bucket, slower_than
 from mlops.rollout.guards import ALWAYS, GUARDS, guards_named
-from mlops.rollout.judging import Reading, watch_lines
+from mlops.rollout.judging import Reading, begun, look, watch_lines
+from mlops.rollout.means import Sums
 from mlops.rollout.plan import seconds_from, shares_from
+from mlops.rollout.sequential import Block, log_evidence_worse, log_likelihood
 from mlops.rollout.state import OPEN, STATUSES, check_move
 
 
@@ -150,3 +153,16 @@ def test_a_promoted_challenger_is_held_to_the_upper_end_of_its_champions_rate_an
     highest = stats.binomtest(20, 1_000).proportion_ci(0.95, method="exact").high
     odds = 1.5 * highest / (1 - highest)
     assert lines == {"error_rate": pytest.approx(odds / (1 + odds)), "output_valid": 0.01}
+
+
+def test_requests_of_one_arm_wait_for_those_of_the_other_however_often_one_looks() -> None:
+    plan = RolloutPlan(guards=("error_rate",))
+    state = begun(Totals({}, {}), plan.watched, "canary", {})
+    failed = Totals({("challenger", "error"): Sums(1, 1.0, 1.0)}, {})
+    both = Totals({**failed.sums, ("champion", "error"): Sums(19, 0.0, 0.0)}, {})
+    for totals in (failed, failed, both, both):
+        found = look(plan, totals, "canary", state, now=datetime(2026, 11, 24, tzinfo=UTC))
+        state = dict(found.state)
+    expected = log_evidence_worse(log_likelihood(Block(1, 1, 19, 0)), margin=0.5)
+    assert found.readings[0].log_evidence == pytest.approx(expected, abs=1e-4)
+    assert expected > 0
