@@ -169,6 +169,7 @@ def test_figures_of_a_story_are_those_worked_by_hand(story: Simulation) -> None:
     )
     assert told.gained_share() == pytest.approx(0.081 / 0.4)
     assert told.gained_share(last_days=2) == pytest.approx(0.2025)
+    assert told.gained_share(figure="click_share") is None
     assert told.lead_before_drift() == pytest.approx(0.1)
     # Days 11 to 13 are the first three whose mean is 0.08 or more; day 13 is five days after the drift day.
     assert told.days_to_recover() == 5
