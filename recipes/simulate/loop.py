@@ -23,7 +23,6 @@ from recipes.service import Service
 from recipes.simulate.clock import SimulatedClock
 from recipes.simulate.story import LoopEvent, Promotion
 from recipes.simulate.world import World
-from recipes.tastes import TasteKeeper
 from recipes.training import HybridRankerTrainer
 
 # When the loop looks whether there is something to do.
@@ -56,7 +55,6 @@ class Loop:
         self._world = world
         self._service = service
         self._clock = clock
-        self._tastes = TasteKeeper(service.catalogue, service.lexicon)
         self._scheduler = AutomaticRetrainingScheduler(_orchestrator(world, service, clock))
         self.events: list[LoopEvent] = []
         self.promotions: list[Promotion] = []
@@ -65,7 +63,7 @@ class Loop:
         """What happens between *day* and the next one."""
         self._clock.set(self._world.options.midnight(day + 1) + timedelta(hours=_NIGHT_HOUR))
         self._service.answers.flush()
-        self._service.recommender.tastes = self._tastes.learn(self._clock())
+        self._service.learn_tastes()
         found = self._scheduler.check_and_schedule_retraining([MODEL_ID])
         if not found["scheduled_jobs"]:
             return
