@@ -56,7 +56,11 @@ bench: setup-dev
 	$(BIN)/python benchmarks/ranking.py
 	$(BIN)/python benchmarks/drift.py
 	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/watched.py
 	$(BIN)/python benchmarks/logs.py
+	$(BIN)/python benchmarks/monitoring.py
+	$(BIN)/python benchmarks/collaborative.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -135,7 +135,9 @@ def server(app: str, work: Path, *, app_dir: Path = REPOSITORY, **environment: s
     command = [sys.executable, "-m", "uvicorn", app, "--app-dir", str(app_dir), "--port", str(port)]
     command += ["--log-level", "warning", "--no-access-log"]
     started = time.perf_counter()
-    process = subprocess.Popen(command, cwd=work, env={**os.environ, "DATA_DIR": str(work), **environment})
+    process = subprocess.Popen(
+        command, cwd=work, env={**os.environ, "DATA_DIR": str(work), **environment}, stdout=subprocess.DEVNULL
+    )
     try:
         while True:
             try:

@@ -214,6 +214,18 @@ alerts = sa.Table(
     sqlite_autoincrement=True,
 )
 
+# What was usual: the mean of a measure in an hour of a week, weeks numbered from 1970. It outlives the windows of
+# metrics, which know hours for a few days only.
+usual_hours = sa.Table(
+    "usual_hours",
+    metadata,
+    sa.Column("name", sa.String, primary_key=True),
+    sa.Column("hour", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("week", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("mean", sa.Float, nullable=False),
+    sa.Column("n", sa.Integer, nullable=False),
+)
+
 # Until when nobody is told of alerts of a key or a rule. Several may be in force for one scope; the longest counts.
 alert_mutes = sa.Table(
     "alert_mutes",

@@ -9,6 +9,7 @@ RecipesError
 ├── EncoderUnavailable      the text encoder cannot be loaded or does not answer
 ├── RankerFailed            a model of the registry cannot be loaded, or its scores are of no use
 ├── BadEvaluationFile       a file of queries or interactions cannot be used (also a ValueError)
+├── BadInteractions         interactions cannot be learned from as they are (also a ValueError)
 ├── NothingToEvaluate       there is no query, answer or interaction that a version could be measured on
 ├── TranslatorUnavailable   the translator does not answer, or not with a recipe
 └── IndexUnavailable        there is no index, it is damaged, or its server does not answer
@@ -56,6 +57,10 @@ class RankerFailed(RecipesError):
 
 class BadEvaluationFile(RecipesError, ValueError):
     """A file of queries or interactions cannot be used; the message names the file, the line or row, and the field."""
+
+
+class BadInteractions(RecipesError, ValueError):
+    """Interactions, or an option of learning from them, cannot be used; the message names the field and the value."""
 
 
 class NothingToEvaluate(RecipesError):

@@ -32,6 +32,10 @@ MEASURES: Mapping[str, Description] = {
     "degraded_answers": description(unit="share", help="1 for an answer without encoder or index, 0 for others"),
     "constraint_count": description(help="Rules that a cook gave"),
     "top_score": description(help="Score of the first recipe, 0 to 1", boundaries=_TENTHS),
+    "expected_rate": description(
+        "gauge", unit="share", help="Click or cook rate to be expected of the last day's impressions, and its band"
+    ),
+    "observed_rate": description("gauge", unit="share", help="The same of those whose outcome is known"),
     "process_cpu_percent": description("gauge", unit="percent", help="Load of a process, 100 is one core"),
     "process_memory_mb": description("gauge", unit="MB", help="Resident memory of a process"),
     "event_loop_lag_ms": description(unit="ms", help="How much too late the event loop wakes a sleeper"),

@@ -1,4 +1,4 @@
-"""What watches the service: its metrics, the rules over them, and the alerts that come of it."""
+"""What watches the service, and makes it better: metrics, the rules over them, alerts, retraining."""
 
 from __future__ import annotations
 
@@ -6,18 +6,27 @@ from collections.abc import Callable, Iterable, Mapping
 
 from mlops.clock import Clock, utc_now
 from mlops.logging_config import log_state
+from mlops.model_registry import ModelRegistry
 from mlops.monitoring.alerting import open_alerting
 from mlops.monitoring.collector import open_metrics
 from mlops.monitoring.health import HealthMonitor
 from mlops.monitoring.process import Count, ProcessSampler, Total
 from mlops.monitoring.thresholds import thresholds_of
-from mlops.store import Database
+from mlops.retraining import RetrainingOrchestrator, RetrainingRunner
+from mlops.retraining.opening import open_orchestrator, trainers_of
+from mlops.retraining.rules import rules_of_jobs
 from recipes.config import Settings
+from recipes.live_quality import LiveQuality
 from recipes.measures import MEASURES, ServiceMeasures
+from recipes.ranker import MODEL_ID
+from recipes.signals import RecipeSignals
+
+# Where the process that trains finds the trainer.
+TRAINER = "recipes.training:hybrid_ranker_trainer"
 
 
 class Operations:
-    """Metrics, watch and alerts of a service. :meth:`start` begins, :meth:`stop` leaves nothing unwritten.
+    """Metrics, watch, alerts and retraining of a service. :meth:`start` begins, :meth:`stop` leaves nothing unwritten.
 
     Nothing of it is on the path of an answer but appending points to a list, and nothing of it can fail one.
 
@@ -26,13 +35,14 @@ class Operations:
         measures: what the service records there.
         alerts: the book of alerts.
         health: the state of the service by its metrics.
+        retraining: tells whether the model needs to be trained anew, and keeps the jobs.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
-        database: Database,
+        registry: ModelRegistry,
         queues: Mapping[str, Count],
         totals: Callable[[], Iterable[Total]],
         clock: Clock = utc_now,
@@ -44,27 +54,41 @@ class Operations:
             totals: what the service counts by itself, see :class:`~mlops.monitoring.process.ProcessSampler`.
         """
         thresholds = thresholds_of(settings)
+        database = registry.database
+        self.retraining = _retraining(settings, registry, clock)
+        self._runner = RetrainingRunner(self.retraining)
         self.metrics = open_metrics(settings, clock=clock)
         for name, one in MEASURES.items():
             self.metrics.describe(name, one.kind, unit=one.unit, help=one.help, boundaries=one.boundaries)
         self.measures = ServiceMeasures(self.metrics, slow_ms=thresholds.slo_latency_ms)
         self.health = HealthMonitor(self.metrics, thresholds=thresholds, clock=clock)
-        self._alerting = open_alerting(settings, metrics=self.metrics, database=database, clock=clock)
+        self._alerting = open_alerting(
+            settings,
+            metrics=self.metrics,
+            database=database,
+            more_rules=rules_of_jobs(self.retraining.book),
+            clock=clock,
+        )
         self.alerts = self._alerting.book
+        self._quality = LiveQuality(database, self.metrics, clock=clock)
         self._totals_of_service = totals
         self._sampler = ProcessSampler(self.metrics, queues=queues, totals=self._totals)
         self._is_on = settings.monitoring_enabled
 
     def start(self) -> None:
-        """Begin to measure and to watch, unless MONITORING_ENABLED is off."""
+        """Begin to work on jobs and, unless MONITORING_ENABLED is off, to measure and to watch."""
         if self._is_on:
             self.metrics.start()
             self._sampler.start()
             self._alerting.start()
+            self._quality.start()
+        self._runner.start()
 
     def stop(self) -> None:
         """Stop watching, and write what was measured so far."""
+        self._runner.stop()
         if self._is_on:
+            self._quality.stop()
             self._alerting.stop()
             self._sampler.stop()
         self.metrics.stop()
@@ -76,3 +100,10 @@ class Operations:
         yield "label_overflow_count", {}, status.n_overflowed
         yield "metric_write_failures", {}, status.n_write_failures + status.n_torn
         yield from self._totals_of_service()
+
+
+def _retraining(settings: Settings, registry: ModelRegistry, clock: Clock) -> RetrainingOrchestrator:
+    trainers = trainers_of(settings)
+    trainers.register(MODEL_ID, TRAINER)
+    signals = RecipeSignals(registry, registry.database, clock=clock)
+    return open_orchestrator(settings, registry=registry, trainers=trainers, signals=signals)

@@ -109,8 +109,9 @@ class Service:
         )
         self.answer_check = AnswerCheck(self.catalogue, self.lexicon, share=settings.answer_check_share)
         self.feedback = FeedbackBook(self.database, self.catalogue, self.answers, clock=clock)
+        self.registry = open_registry(settings, database=self.database, clock=clock)
         self.operations = Operations(
-            settings, database=self.database, queues=self._queues(), totals=self._totals, clock=clock
+            settings, registry=self.registry, queues=self._queues(), totals=self._totals, clock=clock
         )
         translator = translator or translator_for(settings)
         self.translation = None if translator is None else self._in_background(translator)
@@ -125,7 +126,6 @@ class Service:
             new_id=new_id,
         )
         self._tastes = TasteKeeper(self.catalogue, self.lexicon)
-        self.registry = open_registry(settings, database=self.database, clock=clock)
         self.live = LiveModel(
             self.registry,
             MODEL_ID,

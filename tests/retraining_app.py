@@ -29,7 +29,7 @@ from mlops.store import Database
 
 MODEL = "tiny"
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
-CONFIG = RetrainingConfig(backoff_seconds=0.0, lease_seconds=5)
+CONFIG = RetrainingConfig(backoff_seconds=0.0, lease_seconds=30)
 
 
 class SetClock:
@@ -90,7 +90,9 @@ class Loop:
 
     def job(self, **parameters: Any) -> RetrainingJob:
         """A new job with *parameters*."""
-        return self.orchestrator.create_retrain_job(MODEL, parameters=parameters, requested_by="ana")
+        return self.orchestrator.create_retrain_job(
+            MODEL, parameters=parameters, requested_by="ana", held_for_seconds=0
+        )
 
     def run(self, **parameters: Any) -> RetrainingJob:
         """A new job, brought to its end."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -118,8 +118,3 @@ def silent(progress: float, what: str) -> None:
     """Progress that nobody follows."""
     assert 0 <= progress <= 1
     assert what
-
-
-def names_of(values: Sequence[Any]) -> list[str]:
-    """Gates by their names, without arguments."""
-    return [str(value.gate).split("(")[0] for value in values]

@@ -117,7 +117,12 @@ def _add_jobs(routes: APIRouter, orchestrator: RetrainingOrchestrator, access: A
         """Makes a job, and answers at once. Where the model has an open job, it is that."""
         _known(orchestrator, body.model_id)
         made = orchestrator.create_retrain_job(
-            body.model_id, because=body.reason, parameters=body.parameters, seed=body.seed, requested_by=actor
+            body.model_id,
+            because=body.reason,
+            parameters=body.parameters,
+            seed=body.seed,
+            requested_by=actor,
+            held_for_seconds=0,
         )
         return json_response(made.to_dict(), status=202)
 

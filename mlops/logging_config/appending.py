@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,8 @@ from filelock import FileLock, Timeout
 # How long a file that was renamed or deleted from outside may go unnoticed.
 _LOOK_SECONDS = 0.25
 _DAY_SECONDS = 86_400
-_TORN_WAIT_SECONDS = 0.001
+# Windows cannot; there, one process at a time may write, and a full file that is open cannot be renamed.
+_CAN_LOOK_BACK = hasattr(os, "pread")
 
 
 class _OpenFile:
@@ -51,7 +51,7 @@ class AppendedFile:
 
     Attributes:
         n_lost: lines that could not be written, as on a full disk.
-        problem: why the last line that could not be written was not; None where the last one was written.
+        problem: why the last line could not be written, or the file not be rotated; None where all is well.
     """
 
     def __init__(self, folder: Path, name: str, *, max_bytes: int, n_backups: int) -> None:
@@ -69,6 +69,7 @@ class AppendedFile:
         self._is_ours = re.compile(rf"{re.escape(name)}_(\d{{8}})\.log(?:\.(\d+))?")
         self._open: _OpenFile | None = None
         self._look_at = 0.0
+        self._rotation_problem: str | None = None
         self.n_lost = 0
         self.problem: str | None = None
 
@@ -84,7 +85,7 @@ class AppendedFile:
             self.n_lost += 1
             self.problem = f"{error.strerror or error} ({self._folder})"
             return False
-        self.problem = None
+        self.problem = self._rotation_problem
         return True
 
     def close(self) -> None:
@@ -97,7 +98,12 @@ class AppendedFile:
         if size and size + len(line) > self._max_bytes:
             file = self._after_rotation(file, len(line), at)
             size = os.lseek(file.descriptor, 0, os.SEEK_END)
-        if size and os.pread(file.descriptor, 1, size - 1) != b"\n" and _ends_in_a_torn_line(file.descriptor):
+        if (
+            size
+            and _CAN_LOOK_BACK
+            and os.pread(file.descriptor, 1, size - 1) != b"\n"
+            and _ends_in_a_torn_line(file.descriptor)
+        ):
             line = b"\n" + line
         written = os.write(file.descriptor, line)
         if written != len(line):
@@ -130,12 +136,16 @@ class AppendedFile:
         return self._current(at)
 
     def _locked(self, step: Callable[[], None]) -> None:
-        """Do *step*, unless another process or thread is at it: then it is being done."""
+        """Do *step*, unless another process or thread is at it: then it is being done. If it fails, files grow on."""
         try:
             with FileLock(self._folder / f".{self._name}.lock", timeout=0):
                 step()
         except Timeout:
             return
+        except OSError as error:
+            self._rotation_problem = f"not rotated: {error.strerror or error} ({self._folder})"
+        else:
+            self._rotation_problem = None
 
     def _rotate(self, path: Path, n_bytes: int) -> None:
         if not path.exists() or path.stat().st_size + n_bytes <= self._max_bytes:  # somebody else was first
@@ -166,7 +176,8 @@ def _ends_in_a_torn_line(descriptor: int) -> bool:
     """Whether a process died within a line, or the disk was full, rather than that somebody is just writing one."""
     size = os.lseek(descriptor, 0, os.SEEK_END)
     while size and os.pread(descriptor, 1, size - 1) != b"\n":
-        time.sleep(_TORN_WAIT_SECONDS)
+        # The kernel changes a file for one at a time: when this returns, whoever was writing has written.
+        os.utime(descriptor)
         before, size = size, os.lseek(descriptor, 0, os.SEEK_END)
         if size == before:
             return True

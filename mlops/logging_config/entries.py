@@ -21,7 +21,8 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 
 # What a field of the same name becomes is `name_`: nobody can write another level or time than the true one.
 _FIXED = frozenset({"timestamp", "level", "logger", "event", "exception", "stack"})
-_OF_EVERY_RECORD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
+# uvicorn says everything twice, the second time in colour.
+_NO_FIELDS = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"})
 _OPTIONS = orjson.OPT_APPEND_NEWLINE | orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
 
 # Locals hold what nobody meant to log.
@@ -118,7 +119,7 @@ def _message(record: logging.LogRecord) -> str:
 
 
 def _extra(record: logging.LogRecord) -> Entry:
-    return {key: value for key, value in vars(record).items() if key not in _OF_EVERY_RECORD}
+    return {key: value for key, value in vars(record).items() if key not in _NO_FIELDS}
 
 
 def _trace() -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mlops import schema
-from mlops.monitoring.alert_records import Alert, Firing, Mute
+from mlops.monitoring.alert_records import Alert, Firing, Mute, is_worse
 from mlops.store import insert_new
 
 alerts, mutes, deliveries = schema.alerts, schema.alert_mutes, schema.alert_deliveries
@@ -17,19 +17,27 @@ alerts, mutes, deliveries = schema.alerts, schema.alert_mutes, schema.alert_deli
 # As the partial index says it, to the letter: databases recognise nothing else as its condition.
 IS_OPEN = alerts.c.state != sa.literal_column("'resolved'")
 COLUMNS = tuple(alerts.c[name] for name in Alert.__slots__)
+_NOBODY_ACKNOWLEDGED = dict.fromkeys(("acknowledged_at", "acknowledged_by", "acknowledged_because"))
+_NOBODY_RESOLVED = dict.fromkeys(("resolved_at", "resolved_by", "resolved_because"))
 _MUTE_COLUMNS = tuple(mutes.c[name] for name in Mute.__slots__)
 
 
 def repeat(connection: sa.Connection, firing: Firing, *, now: datetime) -> Alert | None:
-    """Count *firing* on the open alert of its key; None where none is open."""
-    later = sa.case((alerts.c.last_seen_at > now, alerts.c.last_seen_at), else_=now)
-    row = connection.execute(
-        sa.update(alerts)
-        .where(alerts.c.key == firing.key, IS_OPEN)
-        .values(count=alerts.c.count + firing.count, last_seen_at=later, **firing.values())
-        .returning(*COLUMNS)
-    ).first()
-    return None if row is None else Alert(*row)
+    """Count *firing* on the open alert of its key; None where none is open, or it has just changed.
+
+    Its severity never falls while it is open; where it rises, the alert counts as opened once more, and nobody has
+    acknowledged that yet.
+    """
+    known = open_alert(connection, firing.key)
+    if known is None:
+        return None
+    values = {**firing.values(), "count": alerts.c.count + firing.count, "last_seen_at": max(known.last_seen_at, now)}
+    if is_worse(firing.severity, known.severity):
+        values |= {"state": "firing", "opening": known.opening + 1, "quiet_until": None, **_NOBODY_ACKNOWLEDGED}
+    else:
+        values["severity"] = known.severity
+    is_as_known = sa.and_(IS_OPEN, alerts.c.severity == known.severity)
+    return move(connection, known.alert_id, among=is_as_known, **values)
 
 
 def reopen(connection: sa.Connection, firing: Firing, *, now: datetime, resolved_after: datetime) -> Alert | None:
@@ -42,15 +50,13 @@ def reopen(connection: sa.Connection, firing: Firing, *, now: datetime, resolved
     ).first()
     if found is None:
         return None
-    nobody = dict.fromkeys(
-        f"{step}_{what}" for step in ("acknowledged", "resolved") for what in ("at", "by", "because")
-    )
     row = connection.execute(
         sa.update(alerts)
         .where(alerts.c.alert_id == found.alert_id, alerts.c.state == "resolved")
         .values(
             state="firing", opening=alerts.c.opening + 1, count=alerts.c.count + firing.count, last_seen_at=now,
-            quiet_until=found.resolved_at + (now - resolved_after), **nobody, **firing.values(),
+            quiet_until=found.resolved_at + (now - resolved_after),
+            **_NOBODY_ACKNOWLEDGED, **_NOBODY_RESOLVED, **firing.values(),
         )
         .returning(*COLUMNS)
     ).first()  # fmt: skip

@@ -25,6 +25,11 @@ def key_of(rule: str, labels: Mapping[str, str] | None = None) -> str:
     return f"{rule}{{{','.join(f'{name}={labels[name]}' for name in sorted(labels))}}}"
 
 
+def is_worse(severity: Severity, than: Severity) -> bool:
+    """Whether *severity* stands above *than*: critical above warning above info."""
+    return SEVERITIES.index(severity) > SEVERITIES.index(than)
+
+
 @dataclass(frozen=True, slots=True)
 class Firing:
     """Something that is wrong now.
@@ -76,7 +81,8 @@ class Alert:
 
     Attributes:
         state: ``firing``, ``acknowledged`` (somebody looks after it) or ``resolved``.
-        opening: how often it was opened, 1 or more: within the cool-down it is opened again.
+        severity: the highest since it was opened.
+        opening: how often it was opened, 1 or more: within the cool-down, or when it gets worse, it is opened again.
         count: how often it was seen, all openings together.
         quiet_until: until then nobody is told that it was opened again; None where it was opened once.
     """

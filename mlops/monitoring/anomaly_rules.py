@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from mlops.monitoring.hour_of_week import HourOfWeek
+from mlops.errors import StoreError
+from mlops.monitoring.hour_of_week import HourOfWeek, UsualHours
 from mlops.monitoring.protocol import Bucket, Metrics
 from mlops.monitoring.rules import Check, Finding, NoData
 from mlops.monitoring.streaming import Judgement, StreamingDetector
 
+_log = logging.getLogger("mlops.monitoring")
+
 STEP_SECONDS = 60.0
-# Read anew at start, and after a pause that is longer.
-_WARM_UP = timedelta(hours=2)
-_SEASON = timedelta(weeks=5)
-_HOUR = 3_600.0
+# Read anew at start, and after a pause that is longer. Metrics know single minutes for two hours.
+_WARM_UP = timedelta(minutes=110)
+# Metrics know single hours for a bit more than a week.
+_KNOWN_HOURS = timedelta(days=7)
+_HOUR = timedelta(hours=1)
 
 
-def unusual(metric: str, *, stat: str = "p95", log_scale: bool = False) -> Check:
+def unusual(metric: str, *, stat: str = "p95", log_scale: bool = False, hours: UsualHours | None = None) -> Check:
     """Whether *stat* of each minute of *metric* is as usual, by a StreamingDetector.
 
     Only whole minutes are judged. A minute without a point is left out: no data is not zero. A level shift is told
@@ -26,15 +32,19 @@ def unusual(metric: str, *, stat: str = "p95", log_scale: bool = False) -> Check
     Args:
         stat: ``p50``, ``p95``, ``mean``, ``count`` and so on.
         log_scale: judge factors instead of differences, for what is above 0.
+        hours: where what is usual by hour of the week is kept. Default: only this process remembers it.
     """
-    return _Unusual(metric, stat, log_scale=log_scale).check
+    return _Unusual(metric, stat, log_scale=log_scale, hours=hours).check
 
 
 class _Unusual:
-    def __init__(self, metric: str, stat: str, *, log_scale: bool) -> None:
+    def __init__(self, metric: str, stat: str, *, log_scale: bool, hours: UsualHours | None) -> None:
         self._metric = metric
         self._stat = stat
         self._log_scale = log_scale
+        self._hours = hours
+        self._name = f"{'log ' if log_scale else ''}{stat} of {metric}"
+        self._season = HourOfWeek()
         self._detector: StreamingDetector | None = None
         self._seen_until: datetime | None = None
         self._last: tuple[Bucket, Judgement] | None = None
@@ -52,15 +62,44 @@ class _Unusual:
         return self._verdict(whole_until)
 
     def _begin(self, metrics: Metrics, until: datetime) -> datetime:
-        season = HourOfWeek()
-        for bucket in metrics.history(self._metric, since=until - _SEASON, until=until - _WARM_UP, step_seconds=_HOUR):
-            season.add(bucket.since, self._value(bucket, steps=_HOUR / STEP_SECONDS))
-        self._detector = StreamingDetector(season=season)
+        begin = until - _WARM_UP
+        self._season = self._learned()
+        # Hours in which no process watched.
+        hours = metrics.history(
+            self._metric, since=until - _KNOWN_HOURS, until=begin - _HOUR, step_seconds=_HOUR.total_seconds()
+        )
+        missed = [bucket for bucket in hours if self._season.at(bucket.since) is None]
+        for bucket in missed:
+            self._season.add(bucket.since, self._value(bucket, steps=_HOUR.total_seconds() / STEP_SECONDS))
+        self._keep([bucket.since for bucket in missed])
+        self._detector = StreamingDetector(season=self._season)
         self._last = self._shift = None
-        return until - _WARM_UP
+        return begin
+
+    def _learned(self) -> HourOfWeek:
+        if self._hours is None:
+            return HourOfWeek()
+        try:
+            return self._hours.load(self._name)
+        except StoreError as error:
+            _log.warning("what is usual of %s by hour of the week is not known now: %s", self._name, error)
+            return HourOfWeek()
+
+    def _keep(self, times: Sequence[datetime]) -> None:
+        learned = [hour for at in times if (hour := self._season.at(at)) is not None]
+        if self._hours is None:
+            return
+        try:
+            self._hours.save(self._name, learned)
+        except StoreError as error:
+            # It is learned anew next week; the rule must not fail because of it.
+            _log.warning("what is usual of %s at this hour cannot be kept: %s", self._name, error)
 
     def _see(self, bucket: Bucket) -> None:
         judgement = self._judge(bucket)
+        before = None if self._last is None else self._last[0].since
+        if before is not None and _whole_hour(before) < _whole_hour(bucket.since):
+            self._keep([before])
         self._last = (bucket, judgement)
         if judgement.verdict == "level shift":
             self._shift = self._finding(bucket, judgement, "has moved to another level")
@@ -108,3 +147,7 @@ class _Unusual:
 def _whole_step(now: datetime) -> datetime:
     seconds = now.timestamp() // STEP_SECONDS * STEP_SECONDS
     return datetime.fromtimestamp(seconds, tz=now.tzinfo)
+
+
+def _whole_hour(at: datetime) -> datetime:
+    return at.replace(minute=0, second=0, microsecond=0)

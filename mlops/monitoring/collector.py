@@ -205,7 +205,7 @@ class MetricsCollector(WindowViews):
             n_refused=sum(self._refused.copy().values()),
             n_torn=self._reader.n_torn,
             n_write_failures=self._n_write_failures,
-            n_read_failures=self._n_read_failures,
+            n_read_failures=self._n_read_failures + self._reader.n_failures,
             n_overflowed=self._n_overflowed,
         )
 
@@ -303,11 +303,7 @@ class MetricsCollector(WindowViews):
     def _refresh(self) -> None:
         self.flush()
         self._fold()
-        try:
-            self._reader.refresh(own=self._writer.names)
-        except OSError as error:
-            self._n_read_failures += 1
-            _log.warning("the metrics in %s cannot be read: %s", self._folder, error)
+        self._reader.refresh(own=self._writer.names)
         self._windows.forget_old()
 
     def _take(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
@@ -134,9 +133,9 @@ class HealthMonitor:
     def _metrics_or_default(self) -> Metrics:
         if self._metrics is None:
             # Opens a folder, which importing this module must not.
-            collector = importlib.import_module("mlops.monitoring.collector")
-            metrics: Metrics = collector.default_collector()
-            self._metrics = metrics
+            from mlops.monitoring.collector import default_collector
+
+            self._metrics = default_collector()
         return self._metrics
 
     def _lines(self) -> Thresholds:

@@ -25,6 +25,7 @@ from mlops.monitoring.windows import Windows
 
 LOCK = ".housekeeping.lock"
 PARQUET = ".parquet"
+DAMAGED = ".damaged"
 # A day's segments are joined when no process can be writing to it, and go a day after, when all have noticed.
 _JOINED_AFTER = timedelta(days=2)
 _PARTS_GO_AFTER = timedelta(days=3)
@@ -126,12 +127,17 @@ class _Housekeeper:
                 self._join([*([into] if have else []), *new], into.stem)
 
     def _join(self, paths: list[Path], name: str) -> None:
-        """Make one rollup of several. One that cannot be read is left where it is."""
+        """Make one rollup of several.
+
+        A damaged one is put aside. Where its points are still there, they are rolled up anew the next time.
+        """
         windows, covers = self._windows(), Covers()
         for path in paths:
             some = rollups.read_covers(path)
             if some is not None and rollups.read_rollup(path, windows):
                 covers |= some
+            else:
+                path.replace(path.with_suffix(DAMAGED))
         # Names that are long gone need not be known for ever.
         forgotten = day_text(self._now - timedelta(days=2 * self._ages.retention_days))
         self._write(name, windows, {one: some for one, some in covers.items() if day_of(one) >= forgotten})
@@ -161,8 +167,8 @@ class _Housekeeper:
         for path in self._folder.glob(f"*{SUFFIX}"):
             if path.stem not in waiting and day_of(path.stem) < raw_until:
                 path.unlink(missing_ok=True)
-        for path in self._folder.glob(f"*{PARQUET}"):
-            if day_of(path.stem) < until:
+        for path in (*self._folder.glob(f"*{PARQUET}"), *self._folder.glob(f"*{DAMAGED}")):
+            if _day(path) < until:
                 path.unlink(missing_ok=True)
         for path in self._parts():
             if day_of(path.stem) <= parts_until and self._is_joined(path):

@@ -42,6 +42,8 @@ class PatientBook:
         self._on_wait = on_wait
         self._waiting: dict[str, Firing] = {}
         self._guard = threading.Lock()
+        # Of two that write at once, both would write the first.
+        self._writing = threading.Lock()
 
     @property
     def n_waiting(self) -> int:
@@ -73,21 +75,23 @@ class PatientBook:
         Raises:
             StoreUnavailable: the database does not answer; what is not written goes on waiting.
         """
-        while True:
-            with self._guard:
-                first = next(iter(self._waiting.values()), None)
-            if first is None:
-                return
-            self.book.fire(first)
-            with self._guard:
+        with self._writing:
+            while (first := self._first()) is not None:
+                self.book.fire(first)
                 self._forget(first)
 
+    def _first(self) -> Firing | None:
+        with self._guard:
+            return next(iter(self._waiting.values()), None)
+
     def _forget(self, written: Firing) -> None:
-        now = self._waiting[written.key]
-        if now.count > written.count:
-            self._waiting[written.key] = replace(now, count=now.count - written.count)
-        else:
-            del self._waiting[written.key]
+        with self._guard:
+            now = self._waiting.get(written.key)
+            if now is not None and now.count > written.count:
+                # It was seen again while it was being written.
+                self._waiting[written.key] = replace(now, count=now.count - written.count)
+            elif now is not None:
+                del self._waiting[written.key]
 
     def _wait(self, firing: Firing) -> None:
         with self._guard:

@@ -25,6 +25,7 @@ class LogReader:
     def __init__(self, folder: Path, windows: Windows) -> None:
         self._folder = folder
         self._windows = windows
+        self.n_failures = 0
         self._begin()
 
     def _begin(self) -> None:
@@ -37,16 +38,14 @@ class LogReader:
     @property
     def n_torn(self) -> int:
         """Lines that were skipped because they are not what was written."""
-        return sum(self._torn.values())
+        # Whoever asks need not have the lock.
+        return sum(self._torn.copy().values())
 
     def refresh(self, *, own: Collection[str] = ()) -> None:
-        """Read what is new.
+        """Read what is new. A file that cannot be read is counted in ``n_failures`` and tried again.
 
         Args:
             own: segments that this process writes, whose points are in the windows already.
-
-        Raises:
-            OSError: something cannot be read; what was read stays.
         """
         self._offsets.update(dict.fromkeys(own, _DONE))
         if self._folder_changed() and not self._look():
@@ -63,6 +62,9 @@ class LogReader:
         try:
             changed_at = self._folder.stat().st_mtime_ns
         except FileNotFoundError:
+            return False
+        except OSError:
+            self.n_failures += 1
             return False
         now = time.time_ns()
         at, looked_at = self._listed_at
@@ -87,6 +89,9 @@ class LogReader:
                 return True
             is_taken = self._take_new(path)
         except FileNotFoundError:
+            return True
+        except OSError:
+            self.n_failures += 1
             return True
         self._taken.add(stamp)
         return is_taken
@@ -138,6 +143,8 @@ class LogReader:
                     self._torn[name] = self._torn.get(name, 0) + n_torn
         except FileNotFoundError:
             return
+        except OSError:
+            self.n_failures += 1
 
 
 def uncovered(folder: Path) -> Iterator[Path]:

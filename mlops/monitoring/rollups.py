@@ -48,7 +48,7 @@ def write_rollup(path: Path, windows: Windows, covers: Covers, *, steps: Collect
     covered = {name: {"bytes": one.n_bytes, "torn": one.n_torn} for name, one in covers.items()}
     last_ms = max((int(one.times[-1]) for one in windows.all() if len(one.times)), default=0)
     header = {"covers": covered, "last_ms": last_ms}
-    lines = [header, *(_buckets(one, step) for one in windows.all() for step in steps if one.buckets[step])]
+    lines = [header, *(_buckets(one, step) for one in windows.all() for step in steps if one.at(step))]
     options = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE
     write_whole(path, b"".join(orjson.dumps(line, option=options) for line in lines))
 
@@ -126,7 +126,7 @@ def _sketch(row: Sequence[Any]) -> Sketch:
 
 
 def _buckets(one: SeriesWindows, step: int) -> dict[str, Any]:
-    buckets = dict(sorted(one.buckets[step].items()))
+    buckets = dict(sorted(one.at(step).items()))
     sketches = list(buckets.values())
     fields: dict[str, Any] = {"step": step, "name": one.series.name, "labels": dict(one.series.labels)}
     fields["numbers"] = list(buckets)

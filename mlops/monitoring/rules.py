@@ -9,6 +9,7 @@ from typing import Any
 
 from mlops.errors import StoreUnavailable
 from mlops.monitoring.alert_records import Severity
+from mlops.monitoring.hour_of_week import UsualHours
 from mlops.monitoring.protocol import Metrics
 from mlops.monitoring.slo import Burn, Slo, burns
 from mlops.monitoring.thresholds import Thresholds
@@ -64,6 +65,7 @@ def default_rules(thresholds: Thresholds | None = None, *, database: Database | 
     Args:
         database: whose being away is a rule of its own, and explains most others.
     """
+    # That module needs what is defined here.
     from mlops.monitoring.anomaly_rules import unusual
 
     lines = thresholds or Thresholds()
@@ -71,16 +73,17 @@ def default_rules(thresholds: Thresholds | None = None, *, database: Database | 
     rules = [] if database is None else [Rule(DATABASE_AWAY, database_answers(database))]
     availability = Slo("availability", "error_rate", lines.slo_availability)
     latency = Slo("latency", "slow_rate", lines.slo_latency_share)
+    hours = None if database is None else UsualHours(database)
+    unusual_latency = unusual("api_latency_ms", stat="p95", log_scale=True, hours=hours)
+    unusual_traffic = unusual("api_latency_ms", stat="count", log_scale=True, hours=hours)
     return [
         *rules,
         Rule("error_rate", error_rate_above(lines.error_rate), base),
         Rule("latency", latency_above(lines.latency_ms), base),
         Rule("slo_availability", budget_burns(availability), (*base, "error_rate")),
         Rule("slo_latency", budget_burns(latency), (*base, "latency")),
-        Rule(
-            "latency_unusual", unusual("api_latency_ms", stat="p95", log_scale=True), (*base, "latency", "slo_latency")
-        ),
-        Rule("traffic_unusual", unusual("api_latency_ms", stat="count", log_scale=True), base),
+        Rule("latency_unusual", unusual_latency, (*base, "latency", "slo_latency")),
+        Rule("traffic_unusual", unusual_traffic, base),
         Rule("dropped", counted("dropped_count", "were dropped", by="queue"), base),
         Rule("label_overflow", counted("label_overflow_count", "points had a label too many", severity="info")),
         Rule("metric_writes", counted("metric_write_failures", "writes of metrics failed or were torn"), base),

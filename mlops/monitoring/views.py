@@ -116,7 +116,7 @@ class WindowViews:
             step = max(1, -(-round(step_seconds * 1000) // finest)) * finest
             by_step: dict[int, list[Sketch]] = {}
             for number in self._windows.numbers(finest, begin, end):
-                found = [one.buckets[finest][number] for one in chosen if number in one.buckets[finest]]
+                found = [one.at(finest)[number] for one in chosen if number in one.at(finest)]
                 if found:
                     by_step.setdefault(number * finest // step, []).extend(found)
             return [Bucket(_time(number * step), _as_stats(merged_or_none(by_step[number]))) for number in by_step]

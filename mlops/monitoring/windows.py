@@ -25,14 +25,17 @@ N_MINUTES = 2 * 60
 N_HOURS = 8 * 24
 # As many of the last points of a series are kept as they are.
 N_LATEST = 100
+_SETTLE_AFTER = 20
 
 
 @dataclass(slots=True)
 class SeriesWindows:
-    """The buckets of one series: ``buckets[step][number]``, a bucket's number being its begin divided by its step."""
+    """The buckets of one series by their number: their begin divided by their step. See :meth:`at`."""
 
     series: Series
     buckets: dict[int, dict[int, Sketch]] = field(default_factory=lambda: {step: {} for step in STEPS})
+    # Minutes that hours and days do not have yet: few ask for those, so many are merged at once.
+    unsettled: list[tuple[int, Sketch]] = field(default_factory=list)
     times: Times = field(default_factory=lambda: np.empty(0, np.int64))
     values: Floats = field(default_factory=lambda: np.empty(0))
 
@@ -40,13 +43,26 @@ class SeriesWindows:
         """Add points. Both arrays have shape (n,), n at least 1; times in milliseconds since 1970, in any order."""
         minutes = _sketch_by_minute(times, values)
         self.add(MINUTE, minutes)
+        self.add(EVER, {0: merged(list(minutes.values()))})
+        self.unsettled.extend(minutes.items())
+        if len(self.unsettled) >= _SETTLE_AFTER:
+            self.settle()
+        self.keep_latest(times, values)
+
+    def at(self, step: int) -> dict[int, Sketch]:
+        """The buckets of *step*, all points in them."""
+        if self.unsettled and step in (HOUR, DAY):
+            self.settle()
+        return self.buckets[step]
+
+    def settle(self) -> None:
+        """Bring hours and days up to date."""
         for step in (HOUR, DAY):
             coarser = defaultdict(list)
-            for minute, sketch in minutes.items():
+            for minute, sketch in self.unsettled:
                 coarser[minute * MINUTE // step].append(sketch)
             self.add(step, {number: merged(parts) for number, parts in coarser.items()})
-        self.add(EVER, {0: merged(list(minutes.values()))})
-        self.keep_latest(times, values)
+        self.unsettled.clear()
 
     def add(self, step: int, sketches: dict[int, Sketch]) -> None:
         """Merge a sketch into each of some buckets of one step."""
@@ -65,13 +81,13 @@ class SeriesWindows:
     def forget(self, kept: dict[int, tuple[int, int]]) -> None:
         """Drop the buckets outside of *kept*: first and last number by step."""
         for step, (first, last) in kept.items():
-            buckets = self.buckets[step]
+            buckets = self.at(step)
             for number in [one for one in buckets if not first <= one <= last]:
                 del buckets[number]
 
     def n_bytes(self) -> int:
         """Memory of the buckets."""
-        return sum(sketch.n_bytes for buckets in self.buckets.values() for sketch in buckets.values())
+        return sum(sketch.n_bytes for step in STEPS for sketch in self.at(step).values())
 
 
 class Windows:
@@ -136,7 +152,7 @@ class Windows:
     def between(self, chosen: Iterable[SeriesWindows], step: int, begin_ms: int, end_ms: int) -> list[Sketch]:
         """The sketches of all buckets that begin before *end_ms*, from the one that has *begin_ms* on."""
         numbers = self.numbers(step, begin_ms, end_ms)
-        found = (map(one.buckets[step].get, numbers) for one in chosen)
+        found = (map(one.at(step).get, numbers) for one in chosen)
         return [sketch for sketches in found for sketch in sketches if sketch is not None]
 
     def numbers(self, step: int, begin_ms: int, end_ms: int) -> range:

@@ -66,11 +66,9 @@ def register_trainer(
     ``register_trainer("hybrid_ranker", "package.module:function")``: the function makes the trainer, in the process
     that trains. The function itself will do, too, where it is at the top of a module or script.
     """
-    from mlops.retraining.opening import default_trainers
+    from mlops.retraining.opening import trainers_of
 
-    return default_trainers().register(
-        model_id, factory, parameters=parameters, seed=seed, bump=bump, model_type=model_type
-    )
+    return trainers_of().register(model_id, factory, parameters=parameters, seed=seed, bump=bump, model_type=model_type)
 
 
 _MADE_WHEN_ASKED_FOR = {

@@ -10,7 +10,8 @@ import orjson
 import sqlalchemy as sa
 
 from mlops.clock import Clock, utc_now
-from mlops.errors import JobConflict, JobLost, UnknownJob
+from mlops.errors import InvalidMetadata, JobConflict, JobLost, UnknownJob
+from mlops.model_registry.metadata import checked_text
 from mlops.retraining.jobs import OPEN, JobState, RetrainingJob, check_move, to_job
 from mlops.schema import retraining_jobs as jobs
 from mlops.store import Database, insert_new
@@ -39,14 +40,23 @@ class JobBook:
         automatic: bool = False,
         parameters: Mapping[str, Any] | None = None,
         seed: int = 0,
+        held_for_seconds: float = 0.0,
     ) -> tuple[RetrainingJob, bool]:
-        """The open job of *model_id*, and whether it is new: of several who ask at once, one makes it."""
+        """The open job of *model_id*, and whether it is new: of several who ask at once, one makes it.
+
+        Args:
+            held_for_seconds: for so long no worker takes it by itself.
+
+        Raises:
+            InvalidMetadata: *because* or *parameters* cannot be kept.
+        """
         now = self.clock()
+        checked_text("because", because)
         row = {
             "model_id": model_id, "state": "pending", "requested_at": now, "requested_by": requested_by,
             "automatic": automatic, "because": because, "parameters": _text(dict(parameters or {})), "seed": seed,
-            "token": 0, "attempts": 0, "progress": 0.0, "doing": "waits for a worker", "log": "[]",
-            "entered": _text({"pending": now.isoformat()}),
+            "not_before": now + timedelta(seconds=held_for_seconds), "token": 0, "attempts": 0, "progress": 0.0,
+            "doing": "waits for a worker", "log": "[]", "entered": _text({"pending": now.isoformat()}),
         }  # fmt: skip
         query = sa.select(jobs).where(jobs.c.model_id == model_id, _IS_OPEN)
         while True:
@@ -210,4 +220,7 @@ def with_line(log: Sequence[str], line: str, *, at: datetime) -> list[str]:
 def _text(value: Any) -> str | None:
     if value is None:
         return None
-    return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+    except TypeError as error:
+        raise InvalidMetadata("retraining job", f"holds what JSON cannot: {error}") from error

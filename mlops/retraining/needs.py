@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from mlops.errors import UnknownTrainer
@@ -14,6 +15,9 @@ from mlops.retraining.book import JobBook
 from mlops.retraining.config import RetrainingConfig
 from mlops.retraining.jobs import RetrainingJob
 from mlops.retraining.trainers import Trainers
+
+# The group of entry points by which installed packages tell what they know of their models.
+SIGNALS = "mlops.signals"
 
 _DAY = timedelta(days=1)
 
@@ -74,6 +78,35 @@ class NoSignals:
     def drift(self, _model_id: str) -> Sequence[ColumnDrift] | None:
         """None: it was not measured."""
         return None
+
+
+class InstalledSignals:
+    """What installed packages know: an entry point of the group ``mlops.signals``, named after the model.
+
+    It leads to a function without arguments that makes a :class:`Signals` of the environment's settings.
+    """
+
+    def __init__(self) -> None:
+        """Nothing is loaded yet."""
+        self._made: dict[str, Signals] = {}
+
+    def labelled_since(self, model_id: str, at: datetime) -> int | None:
+        """See :class:`Signals`."""
+        return self._of(model_id).labelled_since(model_id, at)
+
+    def degradation(self, model_id: str) -> Degradation | None:
+        """See :class:`Signals`."""
+        return self._of(model_id).degradation(model_id)
+
+    def drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
+        """See :class:`Signals`."""
+        return self._of(model_id).drift(model_id)
+
+    def _of(self, model_id: str) -> Signals:
+        if model_id not in self._made:
+            found = next((each for each in entry_points(group=SIGNALS) if each.name == model_id), None)
+            self._made[model_id] = NoSignals() if found is None else found.load()()
+        return self._made[model_id]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +232,8 @@ class NeedCheck:
             found.remarks.append(f"None of {len(seen)} columns has drifted.")
 
     def _ask_hindrances(self, found: _Sentences, model_id: str) -> None:
+        if not self._config.enabled:
+            found.hindrances.append("RETRAIN_ENABLED is off, so that only people start trainings.")
         freezes = self._registry.freezes()
         freeze = freezes.get("*") or freezes.get(model_id)
         found.figures["is_frozen"] = freeze is not None

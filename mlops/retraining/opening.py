@@ -9,13 +9,15 @@ from mlops.config import Settings, default_settings, load_settings
 from mlops.errors import InvalidSettings
 from mlops.model_registry import ModelRegistry, default_registry, open_registry
 from mlops.retraining.config import RetrainingConfig, folder_of
-from mlops.retraining.needs import Signals
+from mlops.retraining.needs import InstalledSignals, Signals
 from mlops.retraining.orchestrator import RetrainingOrchestrator
 from mlops.retraining.process import Training
 from mlops.retraining.schedule import AutomaticRetrainingScheduler, parse_schedule
-from mlops.retraining.trainers import Trainers
+from mlops.retraining.trainers import TrainerEntry, Trainers
 
 _guard = threading.RLock()
+# What register_trainer was told, for the whole process.
+_registered: dict[str, TrainerEntry] = {}
 
 
 def config_of(settings: Settings) -> RetrainingConfig:
@@ -46,6 +48,7 @@ def open_orchestrator(
     Args:
         registry: default: the one that *settings* name.
         trainers: default: those of :func:`mlops.retraining.register_trainer` and of ``RETRAIN_TRAINERS``.
+        signals: default: those of installed packages, see :class:`~mlops.retraining.needs.InstalledSignals`.
 
     Raises:
         InvalidSettings: a setting has a value that cannot be used.
@@ -58,23 +61,21 @@ def open_orchestrator(
     return RetrainingOrchestrator(
         registry,
         folder=folder_of(settings),
-        trainers=trainers,
+        trainers=trainers or trainers_of(settings),
         config=config_of(settings),
-        signals=signals,
+        signals=signals or InstalledSignals(),
         training=training,
         environment=child_environment(settings, registry.database, "" if uri is None else uri.get_secret_value()),
     )
 
 
-@functools.cache
-def _trainers() -> Trainers:
-    return Trainers(default_settings().retrain_trainers)
+def trainers_of(settings: Settings | None = None) -> Trainers:
+    """What was registered in this process, and what *settings* name.
 
-
-def default_trainers() -> Trainers:
-    """How models are trained, one book for the process."""
-    with _guard:
-        return _trainers()
+    Raises:
+        InvalidSettings: ``RETRAIN_TRAINERS`` has another form.
+    """
+    return Trainers("" if settings is None else settings.retrain_trainers, registered=_registered)
 
 
 @functools.cache

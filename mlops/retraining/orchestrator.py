@@ -49,11 +49,11 @@ class RetrainingOrchestrator:
             environment: of that process, beside that of this one.
             book: the jobs; default: those in the registry's database, on the time of this machine.
         """
-        from mlops.retraining.opening import default_trainers
+        from mlops.retraining.opening import trainers_of
 
         self.registry = registry
         self.config = config or RetrainingConfig()
-        self.trainers = trainers or default_trainers()
+        self.trainers = trainers or trainers_of()
         self.signals: Signals = signals or NoSignals()
         self.book = book or JobBook(registry.database)
         self._folder = folder
@@ -90,6 +90,7 @@ class RetrainingOrchestrator:
         seed: int | None = None,
         requested_by: str | None = None,
         automatic: bool = False,
+        held_for_seconds: float = 60.0,
     ) -> RetrainingJob:
         """A job that trains *model_id*, pending. A model has one open job at most: where there is one, it is that.
 
@@ -98,9 +99,12 @@ class RetrainingOrchestrator:
             seed: default: that of the trainer.
             requested_by: default: the user of this process.
             automatic: asked for by a program, not by a person.
+            held_for_seconds: for so long only :meth:`execute_retrain` takes it: workers of a service leave it to the
+                caller, who may bring data. 0: any worker may take it at once.
 
         Raises:
             UnknownTrainer: nobody has said how *model_id* is trained.
+            InvalidMetadata: *because* or *parameters* cannot be kept.
             JobConflict: there is an open job, and it trains with other parameters or another seed than asked for.
         """
         entry = self.trainers.get(model_id)
@@ -110,6 +114,7 @@ class RetrainingOrchestrator:
             because=because,
             requested_by=requested_by or system_user(),
             automatic=automatic,
+            held_for_seconds=held_for_seconds,
             **wanted,  # type: ignore[arg-type]
         )
         if (

@@ -184,7 +184,11 @@ class AutomaticRetrainingScheduler:
         due = [] if dry_run else [each for each in needs if each.may_start]
         jobs = [
             self.orchestrator.create_retrain_job(
-                each.model_id, because=" ".join(each.reasons), requested_by="schedule", automatic=True
+                each.model_id,
+                because=" ".join(each.reasons),
+                requested_by="schedule",
+                automatic=True,
+                held_for_seconds=0,
             )
             for each in due
         ]

@@ -43,6 +43,12 @@ class Trainer(Protocol[Data]):
 
     A job runs in a process of its own: what is registered is a function that makes the trainer there, named as
     ``package.module:function``.
+
+    Whatever a function raises ends the job with its message: :class:`~mlops.errors.TooLittleData` as ``skipped``,
+    others as ``failed``. For what may pass, such as a source that does not answer, there is
+    :class:`~mlops.errors.TrainingInterrupted`: it is tried again.
+
+    A trainer may have an attribute ``code_version``, text for the lineage; else it is the SHA-256 of its module.
     """
 
     def load(self) -> Data:

@@ -57,14 +57,17 @@ class TrainerEntry:
 class Trainers:
     """The trainers by model. What was registered by a call wins over the setting, and that over entry points."""
 
-    def __init__(self, text: str = "") -> None:
+    def __init__(self, text: str = "", *, registered: dict[str, TrainerEntry] | None = None) -> None:
         """Trainers as a setting has them: ``model=package.module:function`` between commas.
+
+        Args:
+            registered: those that were registered by calls, shared with whoever else has this mapping; default: none.
 
         Raises:
             InvalidSettings: *text* has another form.
         """
         self._set = {model_id: TrainerEntry(model_id, address) for model_id, address in _parsed(text).items()}
-        self._registered: dict[str, TrainerEntry] = {}
+        self._registered = {} if registered is None else registered
 
     def register(
         self,

@@ -91,14 +91,14 @@ class RetrainingWorker:
         """
         job = self._book.get(job_id)
         while True:
-            if job.not_before is not None:
-                self.stopping.wait(max(0.0, (job.not_before - self._book.clock()).total_seconds()))
             worked_on = self._take(job) if job.state in {"pending", "running", "evaluating"} else None
             if worked_on is None:
                 raise JobConflict(f"job {job_id} is {self._book.get(job_id).state}, or another worker has it")
             if worked_on.state != "pending" or self.stopping.is_set():
                 return worked_on
             job = worked_on
+            if job.not_before is not None:
+                self.stopping.wait(max(0.0, (job.not_before - self._book.clock()).total_seconds()))
 
     def _take(self, job: RetrainingJob) -> RetrainingJob | None:
         with self._leases.holding(f"retraining-job-{job.job_id}", self._name, self._config.lease_seconds) as held:
@@ -218,7 +218,9 @@ class RetrainingWorker:
     @contextmanager
     def _folder_for(self, job: RetrainingJob, champion: ModelVersion) -> Iterator[Path]:
         folder = self._folder / f"job-{job.job_id}-{job.token}"
-        shutil.rmtree(folder, ignore_errors=True)
+        # Those of workers that died over it.
+        for left_over in self._folder.glob(f"job-{job.job_id}-[0-9]*"):
+            shutil.rmtree(left_over, ignore_errors=True)
         folder.mkdir(parents=True)
         try:
             if champion.artefact is not None:
@@ -252,6 +254,7 @@ class JobWatch:
 
     def report(self, stage: Stage, share: float, doing: str) -> None:
         """Write it down; not more often than twice a second, but for what is new."""
+        doing = " ".join(doing.replace("\0", " ").split())
         is_new = doing != self.job.doing
         log = with_line(self.job.log, doing, at=self._book.clock()) if is_new else self.job.log
         if stage != self.job.state:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from mlops.access import KeyRing
 from mlops.errors import StoreUnavailable
-from mlops.http import alerts, metrics, models, problems
+from mlops.http import alerts, metrics, models, problems, retraining
 from mlops.http.access import Access, start_line
 from mlops.http.limits import BodyLimit
 from mlops.http.request_log import RequestLog, RequestSummary
@@ -62,7 +62,7 @@ def create_app(settings: Settings, *, service: Service | None = None) -> FastAPI
         redoc_url=None,
         docs_url=None,
     )
-    problems.install(app, {**models.STATUSES, **alerts.STATUSES, **STATUSES})
+    problems.install(app, {**models.STATUSES, **alerts.STATUSES, **retraining.STATUSES, **STATUSES})
     workers = Workers()
     keys = KeyRing(service.database)
     app.include_router(routes.router(service, workers))
@@ -71,6 +71,7 @@ def create_app(settings: Settings, *, service: Service | None = None) -> FastAPI
     app.include_router(models.router(service.registry, access, serving=service.version_served))
     app.include_router(metrics.router(service.operations.metrics, access))
     app.include_router(alerts.router(service.operations.alerts, access))
+    app.include_router(retraining.router(service.operations.retraining, access))
     web.mount(app, service)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     # The last one is the outermost: it sees what the others answer, too.

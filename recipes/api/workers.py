@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -20,5 +21,6 @@ class Workers:
         self._pool = ThreadPoolExecutor(N_WORKERS, thread_name_prefix="recommend")
 
     async def __call__(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """The result of *function*, or its exception."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+        """The result of *function*, or its exception. What it logs carries the id of the request."""
+        context = contextvars.copy_context()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, context.run, function, *arguments)

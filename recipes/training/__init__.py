@@ -2,7 +2,7 @@
 
 from recipes.training.examples import Examples, examples_of
 from recipes.training.labels import GRADES
-from recipes.training.log import ImpressionLog, read_log
+from recipes.training.log import ImpressionLog, labelled_since, read_log
 from recipes.training.options import TrainingOptions
 from recipes.training.trainer import HybridRankerTrainer, hybrid_ranker_trainer
 
@@ -14,5 +14,6 @@ __all__ = [
     "TrainingOptions",
     "examples_of",
     "hybrid_ranker_trainer",
+    "labelled_since",
     "read_log",
 ]

@@ -68,7 +68,7 @@ def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
 
 
 def _row(row: Mapping[str, Any], names: Sequence[str], number: int) -> dict[str, Any]:
-    features = {**(row.get("features") or {}), **{name.removeprefix(_PREFIX): row[name] for name in names}}
+    features = {**dict(row.get("features") or {}), **{name.removeprefix(_PREFIX): row[name] for name in names}}
     gain = row["label"] if row.get("gain") is None else row["gain"]
     try:
         return {

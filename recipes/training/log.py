@@ -86,6 +86,24 @@ def read_log(database: Database, *, since: datetime, until: datetime) -> Impress
     return writer.log(n_items=n_items)
 
 
+def labelled_since(database: Database, at: datetime) -> int:
+    """How many recipes shown by ``hybrid_ranker`` got a first reaction at or after *at*: what is new to learn from.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+    """
+    answers, events = schema.answers, schema.feedback_events
+    shown = (
+        sa.select(events.c.request_id, events.c.recipe_id)
+        .join_from(events, answers, events.c.request_id == answers.c.request_id)
+        .where(answers.c.model_id == MODEL_ID, answers.c.mode.in_(_SEARCHED))
+        .group_by(events.c.request_id, events.c.recipe_id)
+        .having(sa.func.min(events.c.received_at) >= at)
+    )
+    with database.reading() as connection:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(shown.subquery())).scalar_one())
+
+
 def _shown(span: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
     answers, impressions = schema.answers.c, schema.impressions.c
     return (

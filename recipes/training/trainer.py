@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mlops import schema as toolkit
 from mlops.clock import Clock, utc_now
 from mlops.drift import ReferenceProfile
 from mlops.evaluation import Evaluation, Gate, beats, covers, holds, keeps_golden, output_valid
 from mlops.evaluation.lists import coverage, gini_of_exposure
 from mlops.retraining.trainer import Progress, Trained
 from mlops.store import Database
+from recipes import schema
 from recipes.config import load_settings
 from recipes.ranker import MODEL_ID, Ranker, ranker_from
 from recipes.training.data import TrainingData, checked, divided
@@ -171,7 +173,8 @@ def hybrid_ranker_trainer(settings: Settings | None = None, *, clock: Clock = ut
         InvalidSettings: a variable has a value that cannot be used.
     """
     settings = settings or load_settings()
-    return HybridRankerTrainer(Database(settings.state_url), golden=GoldenQueries(settings), clock=clock)
+    database = Database(settings.state_url, tables=(toolkit.MIGRATIONS, schema.MIGRATIONS))
+    return HybridRankerTrainer(database, golden=GoldenQueries(settings), clock=clock)
 
 
 def _after(times: NDArray[np.float64]) -> float:

@@ -36,8 +36,9 @@ DOCUMENTS = [
     *(REPOSITORY / name for name in ("README.md", "MLOPS_GUIDE.md", "CONTRIBUTING.md", "CHANGELOG.md")),
     *sorted((REPOSITORY / "docs").rglob("*.md")),
 ]
-# Their snippets follow each other and need files: tests/integration/test_evaluation_guide.py, test_data_guides.py.
-GUIDES_WITH_A_TEST_OF_THEIR_OWN = ("evaluation.md", "drift.md", "validation.md")
+# Their snippets follow each other and need files: tests/integration/test_evaluation_guide.py, test_data_guides.py,
+# tests/acceptance/test_own_model.py.
+GUIDES_WITH_A_TEST_OF_THEIR_OWN = ("bring-your-own-model.md", "evaluation.md", "drift.md", "validation.md")
 KEY = "a secret"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
@@ -79,7 +80,7 @@ def test_a_printed_request_is_answered(document: str, command: str, live_server:
 def test_the_printed_requests_to_the_registry_are_answered_one_after_another(sqlite_database: Database) -> None:
     app = ModelsApp(sqlite_database, model_id="hybrid_ranker")
     key = app.keys.create("reader", "operate").token
-    printed = [command for _, command in commands("curl") if "/recommend" not in command]
+    printed = [command for _, command in commands("curl") if not of_the_service(command)]
     server = Running(app.app)
     try:
         answers = [answer_to(command, server.url, MLOPS_KEY=key) for command in printed]
@@ -93,6 +94,18 @@ def test_the_printed_requests_to_the_registry_are_answered_one_after_another(sql
     assert ("1.0.1", "production", "reader") in moves
     assert app.champion == "1.0.0"
     assert app.registry.freezes() == {}
+
+
+def of_the_service(command: str) -> bool:
+    """Whether *command* asks what only the whole service answers."""
+    return any(path in command for path in ("/recommend", "/metrics", "/health"))
+
+
+def test_the_printed_requests_for_metrics_and_health_are_answered(live_server: str) -> None:
+    printed = [command for _, command in commands("curl") if of_the_service(command) and "/recommend" not in command]
+    assert len(printed) >= 2
+    for command in printed:
+        assert {"metrics", "status"} & set(answer_to(command, live_server)), command
 
 
 def answer_to(command: str, url: str, **environment: str) -> Any:

@@ -69,8 +69,19 @@ def test_a_repeat_raises_the_count_and_is_told_once(book: AlertBook, clock: Cloc
     again = book.fire(Firing("error_rate", "9 of 20 requests failed", "warning", evidence={"n": float("inf")}))
     assert (again.alert_id, again.count, again.state) == (first.alert_id, 2, "acknowledged")
     assert (again.fired_at, again.last_seen_at) == (first.fired_at, clock.now)
-    assert (again.sentence, again.severity, again.evidence) == ("9 of 20 requests failed", "warning", {"n": None})
+    assert (again.sentence, again.severity, again.evidence) == ("9 of 20 requests failed", "critical", {"n": None})
     assert told(book) == [("firing", 1)]
+
+
+def test_one_that_gets_worse_is_told_again_and_never_gets_better_while_it_is_open(book: AlertBook) -> None:
+    first = book.fire(Firing("slo", "it burns", "warning"))
+    book.acknowledge(first.alert_id, because="I look", actor="ana")
+    worse = book.fire(Firing("slo", "it burns fast", "critical"))
+    assert (worse.alert_id, worse.state, worse.severity) == (first.alert_id, "firing", "critical")
+    assert (worse.opening, worse.acknowledged_by) == (2, None)
+    assert book.fire(Firing("slo", "it burns", "info")).severity == "critical"
+    book.fire(Firing("slo", "it burns fast", "critical"))
+    assert told(book) == [("firing", 1), ("firing", 2)]
 
 
 def test_labels_tell_alerts_of_one_rule_apart(book: AlertBook) -> None:

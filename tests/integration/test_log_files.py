@@ -230,3 +230,14 @@ def test_a_folder_that_cannot_be_made_is_counted_and_fails_nobody(tmp_path: Path
     file = an_appended(tmp_path / "logs")
     assert not file.append(b"line\n", NOON)
     assert (file.n_lost, file.problem) == (1, f"File exists ({tmp_path / 'logs'})")
+
+
+def test_where_a_file_cannot_be_rotated_it_grows_on(tmp_path: Path) -> None:
+    (tmp_path / ".app.lock").mkdir()
+    file = an_appended(tmp_path, max_bytes=10)
+    assert all(file.append(b"a line\n", NOON) for _ in range(5))
+    assert (file.n_lost, file.problem) == (0, f"not rotated: Is a directory ({tmp_path})")
+    (tmp_path / ".app.lock").rmdir()
+    assert file.append(b"a line\n", NOON)
+    assert file.problem is None
+    assert [(tmp_path / name).stat().st_size for name in names(tmp_path)] == [7, 35]

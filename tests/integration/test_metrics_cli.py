@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -95,6 +96,19 @@ def test_watching_in_a_pipe_prints_tables_until_it_is_interrupted(tmp_path: Path
     assert rows[0][1:3] == ["version=1.0.0", "1"]
     assert len(rows) >= 4
     assert "\x1b" not in rest + "".join(lines)
+
+
+def test_the_printed_commands_of_the_guide_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with MetricsCollector(tmp_path / "metrics") as collector:
+        collector.record("api_latency_ms", 145.5, {"version": "1.0.1"})
+    guide = (REPOSITORY / "docs" / "monitoring.md").read_text("utf-8")
+    printed = [line for line in guide.splitlines() if line.startswith("mlops ")]
+    assert len(printed) >= 6
+    for line in printed:
+        ended = typed(cli.main, *shlex.split(line), monkeypatch=monkeypatch, capsys=capsys, DATA_DIR=str(tmp_path))
+        assert ended.code == 0, line
 
 
 def test_spans_are_read_as_people_type_them() -> None:

@@ -7,7 +7,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -168,7 +170,10 @@ def test_a_forked_child_writes_its_own_points_and_not_its_parents(make: Make, fo
     metrics = make()
     metrics.record("x", 1.0, flush=True)
     metrics.record("x", 2.0)
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # A fork beside threads is what is tested; later Pythons warn of it.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         # Whatever happens, this copy of the test run must not go on.
         try:
@@ -297,6 +302,30 @@ def test_what_waits_is_bounded_and_the_oldest_go(make: Make, monkeypatch: pytest
     assert kept["count"] == 1000 - metrics.status().n_dropped >= 90
 
 
+def test_a_disk_that_hangs_blocks_nobody_who_records(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = make()
+    metrics.record("x", 1.0)
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang(file: int, content: bytes) -> int:
+        hangs.set()
+        goes_on.wait()
+        return write(file, content)
+
+    write = os.write
+    monkeypatch.setattr(segments.os, "write", hang)
+    flusher = threading.Thread(target=metrics.flush)
+    flusher.start()
+    assert hangs.wait(10)
+    # A series that is known and new ones, in this very thread: it would hang, too.
+    for number in range(1000):
+        metrics.record("x", float(number), {"number": str(number % 10)} if number % 2 else None)
+    assert metrics.status().n_waiting == 1001
+    goes_on.set()
+    flusher.join()
+    assert metrics.get_stats("x")["count"] == 1001
+
+
 def test_a_folder_that_is_taken_away_comes_back(make: Make, folder: Path) -> None:
     metrics = make()
     metrics.record("x", 1.0, flush=True)
@@ -409,6 +438,36 @@ def test_a_rollup_that_is_damaged_is_counted_and_harms_nobody(make: Make, folder
     # The points themselves are still there.
     assert second.get_stats("x")["count"] == 1
     assert second.status().n_torn == 1
+
+
+def test_a_damaged_rollup_is_made_anew_from_its_points(make: Make, folder: Path) -> None:
+    clock = SetClock()
+    for value in (1.0, 2.0):
+        metrics = make(clock=clock)
+        metrics.record("x", value)
+        metrics.stop()
+    metrics.keep_house()
+    damaged = sorted(folder.glob("*.rollup"))[0]
+    damaged.write_bytes(damaged.read_bytes()[:-40])
+    clock.time += timedelta(days=2)
+    for _ in range(2):
+        metrics.keep_house()
+    for path in segments_in(folder):
+        path.unlink()
+    again = make(clock=clock)
+    assert again.get_stats("x", 60 * 24 * 3)["count"] == 2
+    assert again.status().n_torn == 0
+
+
+def test_a_file_that_cannot_be_read_is_counted_and_hides_no_other(make: Make, folder: Path) -> None:
+    first = make()
+    first.record("x", 1.0)
+    first.stop()
+    for name in ("00000000T000000.000000-1-a.jsonl", "00000000T000000.000000-1-b.rollup"):
+        (folder / name).mkdir()
+    second = make()
+    assert second.get_stats("x")["count"] == 1
+    assert second.status().n_read_failures > 0
 
 
 def test_segments_end_by_size_and_by_time(make: Make, folder: Path) -> None:

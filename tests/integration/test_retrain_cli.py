@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -101,3 +103,19 @@ def test_the_script_checks_once_does_what_is_needed_and_gives_an_account(mlops: 
     assert "job 1 of tiny: completed: promoted, version 1.1.0 against 1.0.0" in done.stdout
     again: dict[str, Any] = json.loads(mlops("schedule", "tiny", "--json").out)
     assert (again["retraining_needed"], again["scheduled_jobs"], again["jobs"]) == ([], [], [])
+
+
+def test_the_commands_of_the_guide_work_one_after_another(mlops: Typist) -> None:
+    registry = open_registry(Settings(_env_file=None), actor="ana")  # type: ignore[call-arg]
+    registry.register(ModelMetadata("hybrid_ranker", "1.0.0"), artefact={"model.json": b"0.0"})
+    registry.promote("hybrid_ranker", "1.0.0", because="first")
+    registry.close()
+    registry.database.close()
+    guide = (REPOSITORY / "docs" / "retraining.md").read_text("utf-8")
+    blocks = re.findall(r"^```bash\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    printed = [line for block in blocks for line in block.splitlines() if line.startswith("mlops retrain ")]
+    assert len(printed) == 6
+    for command in printed:
+        both = "tiny=tests.tiny_trainer:make,hybrid_ranker=tests.tiny_trainer:make"
+        ended = mlops(*shlex.split(command)[2:], RETRAIN_TRAINERS=both)
+        assert ended.code == 0, f"{command}: {ended}"

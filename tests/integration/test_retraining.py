@@ -13,6 +13,7 @@ import pytest
 from mlops.errors import (
     ApprovalRefused,
     Conflict,
+    InvalidMetadata,
     JobConflict,
     UnknownTrainer,
     UnreadableData,
@@ -298,6 +299,26 @@ def test_a_model_has_one_open_job_whoever_asks(loop: Loop) -> None:
         loop.orchestrator.create_retrain_job(MODEL, seed=99)
 
 
+def test_a_service_leaves_a_job_to_its_caller_for_a_minute(sqlite_database: Database) -> None:
+    clock = SetClock()
+    loop = Loop(sqlite_database, clock=clock).begin()
+    job = loop.orchestrator.create_retrain_job(MODEL)
+    assert loop.orchestrator.worker().run_next() is None
+    assert loop.orchestrator.execute_retrain(job)
+    left = loop.orchestrator.create_retrain_job(MODEL, parameters={"noise": 0.1})
+    clock.forward(seconds=61)
+    taken = loop.orchestrator.worker().run_next()
+    assert taken is not None
+    assert taken.job_id == left.job_id
+
+
+def test_what_no_database_can_keep_is_refused(loop: Loop) -> None:
+    with pytest.raises(InvalidMetadata, match="because"):
+        loop.orchestrator.create_retrain_job(MODEL, because="a\0b")
+    with pytest.raises(InvalidMetadata, match="JSON"):
+        loop.orchestrator.create_retrain_job(MODEL, parameters={"a": object()})
+
+
 def test_a_pending_job_is_cancelled_at_once_and_is_not_run(loop: Loop) -> None:
     job = loop.job()
     assert loop.orchestrator.cancel(job.job_id, actor="ben").state == "cancelled"
@@ -510,4 +531,5 @@ def test_a_service_that_may_not_start_trainings_works_on_those_that_people_ask_f
     loop = Loop(sqlite_database, schedule="1s", enabled=False).begin(at=NOON - timedelta(days=4000))
     runner = RetrainingRunner(loop.orchestrator)
     assert not runner.look_at_schedule()
+    assert AutomaticRetrainingScheduler(loop.orchestrator).check_and_schedule_retraining()["scheduled_jobs"] == []
     assert loop.book.listed() == []

@@ -26,7 +26,8 @@ from pathlib import Path
 from mlops.artefacts import DiskArtefacts
 from mlops.store import Database
 from tests.retraining_app import Loop
-loop = Loop(Database(sys.argv[1]), training=None, artefacts=DiskArtefacts(Path("artefacts")), lease_seconds=1.0)
+artefacts = DiskArtefacts(Path("artefacts"))
+loop = Loop(Database(sys.argv[1]), training=None, artefacts=artefacts, lease_seconds=float(sys.argv[2]))
 worker = loop.orchestrator.worker()
 print("ready", flush=True)
 sys.stdin.readline()
@@ -35,20 +36,22 @@ while (job := worker.run_next()) is not None:
 """
 
 
+StartWorker = Callable[..., subprocess.Popen[str]]
+
+
 @pytest.fixture
 def loop(sqlite_database: Database, tmp_path: Path) -> Loop:
-    return Loop(
-        sqlite_database, training=None, artefacts=DiskArtefacts(tmp_path / "artefacts"), lease_seconds=1.0
-    ).begin()
+    return Loop(sqlite_database, training=None, artefacts=DiskArtefacts(tmp_path / "artefacts")).begin()
 
 
 @pytest.fixture
-def start_worker(loop: Loop) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+def start_worker(loop: Loop) -> Iterator[StartWorker]:
     """Starts workers as processes; each begins when a line is sent to it."""
     started: list[subprocess.Popen[str]] = []
 
-    def start() -> subprocess.Popen[str]:
-        command = [sys.executable, "-c", WORKER, loop.database.url.render_as_string(hide_password=False)]
+    def start(*, lease_seconds: float = 30) -> subprocess.Popen[str]:
+        url = loop.database.url.render_as_string(hide_password=False)
+        command = [sys.executable, "-c", WORKER, url, str(lease_seconds)]
         pipe = subprocess.PIPE
         worker = subprocess.Popen(command, env=environment(), stdin=pipe, stdout=pipe, text=True)
         started.append(worker)
@@ -93,7 +96,7 @@ def run_in_thread(loop: Loop, job: RetrainingJob) -> threading.Thread:
     return thread
 
 
-def test_two_workers_do_a_job_once(loop: Loop, start_worker: Callable[[], subprocess.Popen[str]]) -> None:
+def test_two_workers_do_a_job_once(loop: Loop, start_worker: StartWorker) -> None:
     workers = [start_worker(), start_worker()]
     job = loop.job(note_pid="pids")
     for worker in workers:
@@ -106,20 +109,21 @@ def test_two_workers_do_a_job_once(loop: Loop, start_worker: Callable[[], subpro
 
 
 def test_a_killed_worker_takes_its_training_with_it_and_another_worker_goes_on(
-    loop: Loop, start_worker: Callable[[], subprocess.Popen[str]]
+    loop: Loop, start_worker: StartWorker
 ) -> None:
-    worker = start_worker()
+    worker = start_worker(lease_seconds=2)
     job = loop.job(note_pid="pids", wait_for="flag")
     go(worker)
     wait_until(lambda: len(pids()) == 1)
     worker.kill()
     wait_until(lambda: not is_alive(pids()[0]))
     Path("flag").touch()
-    assert loop.orchestrator.worker().run_next() is None
-    time.sleep(1.0)
-    ended = loop.orchestrator.worker().run_next()
-    assert ended is not None
+    deadline = time.monotonic() + 30
+    while (ended := loop.orchestrator.worker().run_next()) is None:
+        assert time.monotonic() < deadline, "nobody took it over"
+        time.sleep(0.1)
     assert (ended.job_id, ended.outcome, ended.attempts, ended.token) == (job.job_id, "promoted", 2, 2)
+    assert list(loop.folder.iterdir()) == []
     assert set(loop.statuses) == {"1.0.0", "1.1.0"}
 
 

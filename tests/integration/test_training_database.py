@@ -21,7 +21,7 @@ from recipes.feedback import AnswerLog, Feedback, FeedbackBook
 from recipes.ranker import FEATURE_DEFAULTS, FEATURES, HybridRanker, LearnedBlend, ranker_from
 from recipes.recommender import Ask, QueryHasher, Recommender
 from recipes.service import Service
-from recipes.training import HybridRankerTrainer, hybrid_ranker_trainer, read_log
+from recipes.training import HybridRankerTrainer, hybrid_ranker_trainer, labelled_since, read_log
 from recipes.training.golden import ask_golden
 from tests.shown_worlds import BEGIN, World, silent
 
@@ -37,6 +37,11 @@ def test_what_is_read_is_what_was_shown_and_done(emptied_database: Database) -> 
         np.testing.assert_allclose(getattr(read, name), getattr(expected, name), err_msg=name)
     for name in ("rows", "kinds", "times"):
         np.testing.assert_array_equal(getattr(read.events, name), getattr(expected.events, name), err_msg=name)
+    in_time = expected.events.times >= (BEGIN + timedelta(days=10)).timestamp()
+    assert labelled_since(emptied_database, BEGIN) == len(np.unique(expected.events.rows))
+    earlier = np.unique(expected.events.rows[~in_time])
+    newly = np.setdiff1d(expected.events.rows[in_time], earlier)
+    assert labelled_since(emptied_database, BEGIN + timedelta(days=10)) == len(newly)
     # A later `until` knows more, an earlier one less, and never an event of then.
     early = read_log(emptied_database, since=BEGIN, until=BEGIN + timedelta(days=10))
     assert early.answered_at.max() < (BEGIN + timedelta(days=10)).timestamp()

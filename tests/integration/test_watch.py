@@ -11,6 +11,9 @@ from mlops.config import Settings
 from mlops.errors import StoreUnavailable
 from mlops.monitoring.alerting import open_alerting
 from mlops.monitoring.alerts import AlertBook
+from mlops.monitoring.anomaly_rules import unusual
+from mlops.monitoring.hour_of_week import UsualHours
+from mlops.monitoring.memory import MemoryMetrics
 from mlops.monitoring.patient_book import PatientBook
 from mlops.monitoring.protocol import Metrics
 from mlops.monitoring.rules import Check, Finding, NoData, Rule, default_rules
@@ -258,3 +261,58 @@ def test_a_service_s_alerting_finds_keeps_and_tells(
         sleep(0.01)
     alerting.stop()
     assert "alert error_rate firing (critical): 60 of 100 requests in 5 minutes failed" in caplog.text
+
+
+def test_the_default_rules_read_the_metrics_that_ship(sqlite_database: Database) -> None:
+    time = PlainMetrics()
+    metrics = MemoryMetrics(clock=time.clock)
+    for minute in range(120):
+        for _ in range(20):
+            metrics.record("api_latency_ms", 100.0 + minute % 3 if minute < 116 else 9_000.0)
+            metrics.record("error_rate", float(minute >= 116))
+            metrics.record("slow_rate", float(minute >= 116))
+        time.advance(minutes=1)
+    metrics.record("answer_problem_count", 1, {"kind": "language"})
+    time.advance(seconds=1)
+    found = {
+        rule.name
+        for rule in default_rules(database=sqlite_database)
+        if isinstance(rule.check(metrics, time.now), Finding)
+    }
+    assert found == {
+        "error_rate", "latency", "slo_availability", "slo_latency", "latency_unusual", "answer_problems",
+    }  # fmt: skip
+
+
+def test_what_is_usual_by_hour_of_the_week_outlives_the_process(
+    emptied_database: Database, metrics: PlainMetrics
+) -> None:
+    hours, metric = UsualHours(emptied_database), "api_latency_ms"
+    for _ in range(24 * 22):
+        # Noon is ten times as busy.
+        metrics.record_all(metric, [100.0 * (10 if metrics.now.hour == 12 else 1) + metrics.now.day % 3] * 2)
+        metrics.advance(hours=1)
+        if metrics.now.hour == 0 and metrics.now.day % 6 == 0:
+            # Another process each time, which knows the hours of the last week from metrics.
+            unusual(metric, hours=hours)(metrics, metrics.now)
+            metrics.points.clear()
+    season = hours.load(f"p95 of {metric}")
+    noon = metrics.now.replace(hour=12)
+    assert season.expected(noon) == pytest.approx(1_001, abs=1)
+    assert season.expected(noon.replace(hour=14)) == pytest.approx(101, abs=1)
+    assert hours.load("another").expected(noon) is None
+
+
+def test_what_is_usual_is_not_needed_where_the_database_is_away(
+    sqlite_database: Database, metrics: PlainMetrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise StoreUnavailable("gone")
+
+    monkeypatch.setattr(sqlite_database, "reading", away)
+    monkeypatch.setattr(sqlite_database, "writing", away)
+    check = unusual("api_latency_ms", hours=UsualHours(sqlite_database))
+    for minute in range(300):
+        metrics.record("api_latency_ms", 100.0 + minute % 3)
+        metrics.advance(minutes=1)
+    assert check(metrics, metrics.now) is None

@@ -84,3 +84,17 @@ def test_a_baseline_may_stand_apart_and_the_problem_names_both(monitor: HealthMo
     found = monitor.check_model_health({"ndcg": 0.36}, baseline={"ndcg": 0.4})
     assert found["problems"] == ["ndcg is 0.36, 10.0% worse than 0.4; the line is 5.0%"]
     assert found["checks"]["ndcg"]["change"] == pytest.approx(0.1)
+
+
+def test_the_one_that_ships_reads_the_metrics_that_ship(monkeypatch: pytest.MonkeyPatch) -> None:
+    from mlops import health_monitor
+    from mlops.monitoring import collector
+
+    metrics = PlainMetrics()
+    metrics.record_all("error_rate", [1.0] * 100)
+    monkeypatch.setattr(collector, "default_collector", lambda: metrics)
+    monkeypatch.setattr(health_monitor, "_clock", metrics.clock)
+    monkeypatch.setattr(health_monitor, "_metrics", None)
+    monkeypatch.setattr(health_monitor, "_thresholds", Thresholds())
+    status = health_monitor.get_system_status()
+    assert (status["overall_status"], status["api"]["status"]) == ("unhealthy", "unhealthy")

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 import structlog
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import TracerProvider
 
@@ -40,8 +40,8 @@ def set_up(tmp_path: Path) -> Iterator[SetUp]:
 
     def make(**values: Any) -> Callable[..., list[dict[str, Any]]]:
         arguments = {name: values.pop(name) for name in ("also", "hash_query") if name in values}
-        settings = Settings(_env_file=None, data_dir=tmp_path, **values)  # type: ignore[arg-type]
-        setup_logging(settings, console=False, **arguments)
+        ours = Settings(_env_file=None, data_dir=tmp_path, **values)  # type: ignore[arg-type]
+        setup_logging(ours, console=False, **arguments)
         return lambda name="app": [json.loads(line) for line in _lines(tmp_path / "logs", name)]
 
     yield make
@@ -285,8 +285,8 @@ class _Terminal(io.StringIO):
 
 @pytest.mark.parametrize("stream", [io.StringIO(), _Terminal()])
 def test_the_console_is_for_programs_or_for_people(stream: io.StringIO, set_up: SetUp, tmp_path: Path) -> None:
-    settings = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg]
-    setup_logging(settings, files=False, stream=stream)
+    ours = Settings(_env_file=None, data_dir=tmp_path)  # type: ignore[call-arg]
+    setup_logging(ours, files=False, stream=stream)
     try:
         raise RuntimeError("no")
     except RuntimeError:
@@ -315,6 +315,7 @@ SHAPES = [
 _words = st.text("abc def.,:;=/?&{}[]\"'\n\\", max_size=20)
 
 
+@settings(deadline=None)
 @given(key=st.sampled_from(SECRET_KEYS), value=_hidden, depth=st.integers(0, 3), in_list=st.booleans())
 def test_no_value_under_the_name_of_a_secret_is_logged(key: str, value: str, depth: int, in_list: bool) -> None:
     entry: dict[str, Any] = {key: [value] if in_list else value}
@@ -325,6 +326,7 @@ def test_no_value_under_the_name_of_a_secret_is_logged(key: str, value: str, dep
     assert REDACTED.encode() in line
 
 
+@settings(deadline=None)
 @given(
     shape=st.sampled_from(SHAPES), value=_hidden, before=_words, after=_words, key=st.sampled_from(["event", "note"])
 )
@@ -334,6 +336,7 @@ def test_nothing_that_looks_like_a_secret_is_logged(shape: str, value: str, befo
     assert value.encode() not in line
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from([*SECRET_KEYS, "event", "n", "q", "query", "note", "status"]),

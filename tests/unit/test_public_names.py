@@ -151,6 +151,25 @@ def test_the_snippet_may_run_again_and_changes_nothing(tmp_path: Path) -> None:
     assert (tmp_path / "models" / "registry.json").read_bytes() == before
 
 
+# As printed in the owner's summary, but for the detector.
+METRICS_SNIPPET = """
+from mlops import metrics_collector
+
+# Registrar métrica
+metrics_collector.record("api_latency_ms", 145.5)
+
+# Obtener estadísticas
+stats = metrics_collector.get_stats("api_latency_ms")
+"""
+
+
+def test_the_owners_metrics_snippet_runs_as_printed_and_is_found_by_the_next_process(tmp_path: Path) -> None:
+    _run(METRICS_SNIPPET, tmp_path)
+    shown = _run(METRICS_SNIPPET + "print(*stats, stats['count'], stats['p50'])", tmp_path)
+    assert shown == "count mean std min max p50 p95 p99 2 145.5"
+    assert [path.name for path in tmp_path.iterdir()] == ["metrics"]
+
+
 def test_everything_is_written_below_the_data_folder(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     _run(SNIPPET, tmp_path / "here", DATA_DIR=str(tmp_path / "there"))

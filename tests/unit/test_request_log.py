@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI, Response
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, StreamingResponse
@@ -127,6 +127,7 @@ def test_a_plain_id_of_the_client_is_taken_over(good: str) -> None:
     assert watched.only().request_id == good
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.binary(max_size=100))
 def test_whatever_a_client_sends_as_its_id_the_id_is_short_and_plain(sent: bytes) -> None:
     summaries: list[RequestSummary] = []

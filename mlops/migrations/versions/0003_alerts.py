@@ -1,4 +1,4 @@
-"""Alerts, mutes, and what of them is to be told."""
+"""Alerts, mutes, what of them is to be told, and what is usual."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -97,4 +97,13 @@ def upgrade() -> None:
         unique=False,
         sqlite_where=sa.text("state = 'waiting'"),
         postgresql_where=sa.text("state = 'waiting'"),
+    )
+    op.create_table(
+        "usual_hours",
+        sa.Column("name", sa.String(), nullable=False),
+        sa.Column("hour", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("week", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("mean", sa.Float(), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("name", "hour", "week"),
     )

@@ -1,0 +1,167 @@
+"""How good the answers are while nobody knows yet: the click and cook rates to be expected of what was just shown.
+
+What scores stand for is learned from impressions whose outcome is known, and applied to those of the last day; the real
+rate of these is drawn beside it as feedback arrives.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from mlops.clock import Clock, in_utc, utc_now
+from mlops.errors import StoreUnavailable
+from mlops.monitoring.estimated_quality import RateEstimate, estimate_rate
+from mlops.monitoring.protocol import Metrics
+from mlops.store import Database
+from mlops.store.leases import Leases
+from recipes.schema import answers, feedback_events, impressions
+
+_log = logging.getLogger("recipes.live_quality")
+
+# What counts as each outcome. Who cooked or rated a recipe has looked at it.
+OUTCOMES: Mapping[str, tuple[str, ...]] = {"click": ("click", "save", "cook", "rating"), "cook": ("cook", "rating")}
+# Impressions of the last day are new; an outcome comes within an hour, or hardly ever.
+NEW = timedelta(days=1)
+SETTLED = timedelta(hours=1)
+LEARNED_FROM = timedelta(days=28)
+MOST_IMPRESSIONS = 100_000
+EVERY_SECONDS = 600.0
+_LEASE = "live-quality"
+
+
+@dataclass(frozen=True, slots=True)
+class ShownColumns:
+    """Impressions as columns, each of shape (n,), newest first.
+
+    Attributes:
+        at: seconds since 1970.
+        slates: which were shown together.
+        outcomes: by name, 1 where it came, 0 where it did not.
+    """
+
+    at: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    positions: NDArray[np.int64]
+    slates: NDArray[np.str_]
+    outcomes: Mapping[str, NDArray[np.float64]]
+
+
+def read_shown(database: Database, *, since: datetime, most: int = MOST_IMPRESSIONS) -> ShownColumns:
+    """The newest impressions of answers to queries since *since*, at most *most*.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+    """
+    shown = (
+        sa.select(answers.c.answered_at, impressions.c.request_id, impressions.c.position, impressions.c.score)
+        .add_columns(impressions.c.recipe_id)
+        .join(answers, answers.c.request_id == impressions.c.request_id)
+        .where(answers.c.answered_at >= since, answers.c.mode != "direct")
+        .order_by(answers.c.answered_at.desc(), impressions.c.request_id, impressions.c.position)
+        .limit(most)
+    )
+    events = sa.select(feedback_events.c.request_id, feedback_events.c.recipe_id, feedback_events.c.event).where(
+        feedback_events.c.received_at >= since
+    )
+    with database.reading() as connection:
+        rows = connection.execute(shown).all()
+        seen = {(row.request_id, row.recipe_id, row.event) for row in connection.execute(events)}
+    return ShownColumns(
+        np.array([in_utc(row.answered_at).timestamp() for row in rows]),
+        np.array([row.score for row in rows], dtype=np.float64),
+        np.array([row.position for row in rows], dtype=np.int64),
+        np.array([row.request_id for row in rows], dtype=np.str_),
+        {
+            name: np.array(
+                [any((row.request_id, row.recipe_id, kind) in seen for kind in kinds) for row in rows]
+            ).astype(np.float64)
+            for name, kinds in OUTCOMES.items()
+        },
+    )
+
+
+def estimates(shown: ShownColumns, *, now: datetime, rng: np.random.Generator) -> dict[str, RateEstimate]:
+    """The rate of each outcome that is to be expected of the impressions of the last day before *now*."""
+    is_new = shown.at >= (now - NEW).timestamp()
+    is_settled = shown.at[is_new] < (now - SETTLED).timestamp()
+    return {
+        name: estimate_rate(
+            shown.scores[~is_new],
+            outcomes[~is_new],
+            shown.positions[~is_new],
+            shown.scores[is_new],
+            shown.positions[is_new],
+            rng=rng,
+            past_slates=shown.slates[~is_new],
+            observed=np.where(is_settled, outcomes[is_new], np.nan),
+        )
+        for name, outcomes in shown.outcomes.items()
+    }
+
+
+class LiveQuality:
+    """Estimates every ten minutes, in one process at a time, and records ``expected_rate`` and ``observed_rate``."""
+
+    def __init__(
+        self, database: Database, metrics: Metrics, *, every_seconds: float = EVERY_SECONDS, clock: Clock = utc_now
+    ) -> None:
+        """Nothing is read yet."""
+        self._database = database
+        self._metrics = metrics
+        self._every_seconds = every_seconds
+        self._clock = clock
+        self._leases = Leases(database, clock=clock)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Estimate in the background."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="live-quality", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Estimate no more."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def turn(self) -> dict[str, RateEstimate]:
+        """Estimate once, and record what can be told.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        now = self._clock()
+        found = estimates(read_shown(self._database, since=now - LEARNED_FROM), now=now, rng=np.random.default_rng(0))
+        for outcome, one in found.items():
+            self._record(outcome, one)
+        return found
+
+    def _record(self, outcome: str, one: RateEstimate) -> None:
+        bounds = {"rate": one.rate, "low": one.low, "high": one.high}
+        for bound, value in bounds.items():
+            if value is not None:
+                self._metrics.record("expected_rate", value, {"outcome": outcome, "bound": bound})
+        if one.observed is not None:
+            self._metrics.record("observed_rate", one.observed, {"outcome": outcome})
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._every_seconds):
+            try:
+                # Kept until it expires: whoever asks sooner has nothing to add.
+                if self._leases.take(_LEASE, "service", self._every_seconds * 0.9) is not None:
+                    self.turn()
+            except StoreUnavailable as error:
+                _log.debug("quality cannot be estimated now: %s", error)
+            except Exception:
+                _log.exception("quality could not be estimated, and is tried again")

@@ -1,0 +1,170 @@
+"""What the service knows of its model that may call for a training: new reactions, fewer clicks, other requests.
+
+See :class:`mlops.retraining.Signals`. Everything is read from the state database, so that a command and the service say
+the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from mlops import schema as toolkit
+from mlops.clock import Clock, utc_now
+from mlops.drift import check_drift
+from mlops.model_registry import ModelRegistry, ModelVersion
+from mlops.retraining import ColumnDrift, Degradation
+from mlops.store import Database
+from recipes import schema
+from recipes.config import load_settings
+from recipes.ranker import FEATURES, MODEL_ID
+from recipes.schema import answers, feedback_events, impressions
+from recipes.training import labelled_since
+
+# Reactions come within the hour, or hardly ever.
+SETTLED = timedelta(hours=1)
+WINDOW = timedelta(days=7)
+FEWEST_ANSWERS = 200
+# The owner's threshold for a fall of accuracy: relative to what it was.
+LEAST_DROP = 0.05
+MOST_IMPRESSIONS = 20_000
+_GOOD = ("click", "save", "cook", "rating")
+_ALPHA = 0.05
+
+
+class RecipeSignals:
+    """The signals of ``hybrid_ranker``; of other models nothing is measured."""
+
+    def __init__(self, registry: ModelRegistry, database: Database, *, clock: Clock = utc_now) -> None:
+        """Nothing is read yet."""
+        self._registry = registry
+        self._database = database
+        self._clock = clock
+
+    def labelled_since(self, model_id: str, at: datetime) -> int | None:
+        """How many shown recipes got a first reaction since *at*.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        return labelled_since(self._database, at) if model_id == MODEL_ID else None
+
+    def degradation(self, model_id: str) -> Degradation | None:
+        """Share of answers with a click or more: the version's first week in production against its last one.
+
+        None where the two overlap, or one has fewer than 200 answers.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        champion = self._champion(model_id)
+        if champion is None or champion.deployed_at is None:
+            return None
+        now = self._clock() - SETTLED
+        first_end, last_begin = champion.deployed_at + WINDOW, now - WINDOW
+        if first_end > last_begin:
+            return None
+        before = self._clicked(champion.version, champion.deployed_at, first_end)
+        after = self._clicked(champion.version, last_begin, now)
+        if min(before[1], after[1]) < FEWEST_ANSWERS:
+            return None
+        return _compared(before, after)
+
+    def drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
+        """The ranker's features in the last week against the profile of what the champion learned from.
+
+        None where the champion brought no profile, or nothing was shown.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        champion = self._champion(model_id)
+        profile = None if champion is None else self._registry.reference_profile(champion)
+        if profile is None:
+            return None
+        columns = self._features_shown(self._clock() - WINDOW)
+        found = check_drift(profile, columns) if columns else None
+        if found is None:
+            return None
+        return [
+            ColumnDrift(one.column, one.score, one.threshold, one.drifted)
+            for one in found.results
+            if one.score is not None
+        ]
+
+    def _champion(self, model_id: str) -> ModelVersion | None:
+        return self._registry.get_production_model(model_id) if model_id == MODEL_ID else None
+
+    def _clicked(self, version: str, since: datetime, until: datetime) -> tuple[int, int]:
+        """(answers with a good reaction, answers that showed something) of *version*, from *since* until *until*."""
+        shown = sa.exists().where(impressions.c.request_id == answers.c.request_id)
+        liked = sa.exists().where(
+            feedback_events.c.request_id == answers.c.request_id, feedback_events.c.event.in_(_GOOD)
+        )
+        query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.case((liked, 1), else_=0)), 0)).where(
+            answers.c.model_id == MODEL_ID,
+            answers.c.model_version == version,
+            answers.c.answered_at >= since,
+            answers.c.answered_at < until,
+            shown,
+        )
+        with self._database.reading() as connection:
+            n_answers, n_liked = connection.execute(query).one()
+        return int(n_liked), int(n_answers)
+
+    def _features_shown(self, since: datetime) -> dict[str, NDArray[np.float64]]:
+        query = (
+            sa.select(impressions.c.features)
+            .join(answers, answers.c.request_id == impressions.c.request_id)
+            .where(answers.c.answered_at >= since, answers.c.mode == "full", answers.c.model_id == MODEL_ID)
+            .order_by(answers.c.answered_at.desc())
+            .limit(MOST_IMPRESSIONS)
+        )
+        with self._database.reading() as connection:
+            rows = [row.features for row in connection.execute(query)]
+        known = [name for name in FEATURES if any(name in row for row in rows)]
+        return {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in known}
+
+
+def _compared(before: tuple[int, int], after: tuple[int, int]) -> Degradation:
+    share_before, share_after = before[0] / before[1], after[0] / after[1]
+    low, high = difference_of_shares(before, after)
+    is_worse = high < 0 and share_after < (1 - LEAST_DROP) * share_before
+    return Degradation("click_ratio", share_before, share_after, low, high, is_worse)
+
+
+def difference_of_shares(
+    before: tuple[int, int], after: tuple[int, int], *, alpha: float = _ALPHA
+) -> tuple[float, float]:
+    """Interval of the share in *after* less that in *before*, each (how many, of how many), level 1 - *alpha*.
+
+    Newcombe (1998), method 10: from the Wilson intervals of both, which hold for small shares, too.
+    """
+    (low_before, high_before), (low_after, high_after) = _wilson(*before, alpha), _wilson(*after, alpha)
+    share_before, share_after = before[0] / before[1], after[0] / after[1]
+    difference = share_after - share_before
+    below = math.hypot(share_after - low_after, high_before - share_before)
+    above = math.hypot(high_after - share_after, share_before - low_before)
+    return difference - below, difference + above
+
+
+def _wilson(k: int, n: int, alpha: float) -> tuple[float, float]:
+    z = float(norm.ppf(1 - alpha / 2))
+    middle = (k + z * z / 2) / (n + z * z)
+    half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
+    return middle - half, middle + half
+
+
+def recipe_signals() -> RecipeSignals:
+    """Those of the environment's settings, for commands: the entry point of the group ``mlops.signals``."""
+    from mlops.model_registry import open_registry
+
+    settings = load_settings()
+    database = Database(settings.state_url, tables=(toolkit.MIGRATIONS, schema.MIGRATIONS))
+    return RecipeSignals(open_registry(settings, database=database), database)
