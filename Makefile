@@ -55,6 +55,7 @@ bench: setup-dev
 	$(BIN)/python benchmarks/registry.py
 	$(BIN)/python benchmarks/ranking.py
 	$(BIN)/python benchmarks/drift.py
+	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/training.py
 	$(BIN)/python benchmarks/watched.py
 	$(BIN)/python benchmarks/logs.py

@@ -47,6 +47,11 @@ def live(options: Options) -> Simulation:
         )
 
 
+def percent(share: float | None) -> str:
+    """*share* for a table."""
+    return "–" if share is None else f"{share:.0%}"
+
+
 def row(one: Simulation) -> list[str]:
     """The figures of one seed."""
     ends = {name: days[-1].ndcg for name, days in one.days.items()}
@@ -56,9 +61,9 @@ def row(one: Simulation) -> list[str]:
         f"{ends['frozen']:.3f}",
         f"{ends['loop']:.3f}",
         f"{ends['oracle']:.3f}",
-        f"{one.gained_share():.0%}",
-        f"{one.gained_share(last_days=7):.0%}",
-        f"{one.gained_share(figure='click_share', last_days=7):.0%}",
+        percent(one.gained_share()),
+        percent(one.gained_share(last_days=7)),
+        percent(one.gained_share(figure="click_share", last_days=7)),
         f"{one.lead_before_drift() or 0:.3f}",
         "never" if recovered is None else str(recovered),
         f"{sum(each.was_wrong for each in one.promotions)} of {len(one.promotions)}",
@@ -78,7 +83,7 @@ def verdicts(found: Sequence[Simulation]) -> list[str]:
     promotions = [each for one in found for each in one.promotions]
     n_wrong = sum(each.was_wrong for each in promotions)
     recovered = [one.days_to_recover() for one in found]
-    least = min(one.gained_share() for one in found)
+    least = min(one.gained_share() or 0.0 for one in found)
     recovers = all(days is not None and days <= DAYS_TO_RECOVER for days in recovered)
     lost = sum(one.kept.lost for one in found)
     told = {

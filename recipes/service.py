@@ -38,6 +38,7 @@ from recipes.operations import Operations
 from recipes.ranker import MODEL_ID, Ranker, load_ranker
 from recipes.recommender import Answer, QueryHasher, Recommender
 from recipes.registration import register_initial_model
+from recipes.tastes import TasteKeeper
 from recipes.translation import BackgroundTranslation, Translator, translator_for
 
 _log = logging.getLogger("recipes.service")
@@ -46,6 +47,8 @@ _log = logging.getLogger("recipes.service")
 MAX_INDEXED_AT_START = 2_000
 WATCH_SECONDS = 2.0
 REFRESH_SECONDS = 30.0
+# Tastes change slowly, and reading what was shown takes seconds.
+LEARN_SECONDS = 900.0
 # How long requests may still search an index after another one took its place.
 RETIREMENT_SECONDS = 10.0
 
@@ -122,6 +125,7 @@ class Service:
             clock=clock,
             new_id=new_id,
         )
+        self._tastes = TasteKeeper(self.catalogue, self.lexicon)
         self.live = LiveModel(
             self.registry,
             MODEL_ID,
@@ -183,6 +187,14 @@ class Service:
             self.recommender.index = None
         self.registry.close()
         self.database.close()
+
+    def learn_tastes(self) -> None:
+        """Learn from what was shown and done up to now, for the features ``appeal`` and ``taste``.
+
+        Raises:
+            StoreUnavailable: the database does not answer; what was known before stays.
+        """
+        self.recommender.tastes = self._tastes.learn(self._clock())
 
     def check(self) -> dict[str, str]:
         """What is wrong with each part now; empty where all is well."""
@@ -293,13 +305,16 @@ class Service:
 
     def _watch(self) -> None:
         """Look around every few seconds, and read new ratings now and then."""
-        refreshed_at = time.monotonic()
+        refreshed_at, learned_at = time.monotonic(), -LEARN_SECONDS
         while not self._stopping.wait(WATCH_SECONDS):
             try:
                 self._look_around()
                 if time.monotonic() - refreshed_at >= REFRESH_SECONDS:
                     refreshed_at = time.monotonic()
                     self._attempt("database", self.recommender.refresh)
+                if self._has_tables and time.monotonic() - learned_at >= LEARN_SECONDS:
+                    learned_at = time.monotonic()
+                    self._attempt("database", self.learn_tastes)
             except Exception:
                 _log.exception("the watch goes on after an error that nobody foresaw")
 

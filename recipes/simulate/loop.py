@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
-import sqlalchemy as sa
 
 from mlops.clock import Clock
 from mlops.retraining import RetrainingConfig, RetrainingOrchestrator
 from mlops.retraining.book import JobBook
 from mlops.retraining.jobs import RetrainingJob
-from mlops.retraining.needs import NoSignals
 from mlops.retraining.process import train_here
 from mlops.retraining.schedule import AutomaticRetrainingScheduler
 from mlops.retraining.trainers import Trainers
-from mlops.store import Database
-from recipes import schema
 from recipes.ranker import MODEL_ID, Ranker
 from recipes.service import Service
+from recipes.signals import RecipeSignals
 from recipes.simulate.clock import SimulatedClock
 from recipes.simulate.story import LoopEvent, Promotion
 from recipes.simulate.world import World
-from recipes.tastes import TasteKeeper
 from recipes.training import HybridRankerTrainer
 
 # When the loop looks whether there is something to do.
@@ -35,20 +33,6 @@ COOLDOWN_HOURS = 71.0
 _Z = 1.959964
 
 
-class Signals(NoSignals):
-    """How many reactions are new; nothing else is measured here."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def labelled_since(self, _model_id: str, at: datetime) -> int | None:
-        """Reactions of cooks since *at*."""
-        events = schema.feedback_events
-        query = sa.select(sa.func.count()).select_from(events).where(events.c.received_at >= at)
-        with self._database.reading() as connection:
-            return int(connection.execute(query).scalar_one())
-
-
 class Loop:
     """Checks, trains, promotes each night, as an installation would; judges each promotion, as no installation can."""
 
@@ -56,7 +40,6 @@ class Loop:
         self._world = world
         self._service = service
         self._clock = clock
-        self._tastes = TasteKeeper(service.catalogue, service.lexicon)
         self._scheduler = AutomaticRetrainingScheduler(_orchestrator(world, service, clock))
         self.events: list[LoopEvent] = []
         self.promotions: list[Promotion] = []
@@ -65,11 +48,14 @@ class Loop:
         """What happens between *day* and the next one."""
         self._clock.set(self._world.options.midnight(day + 1) + timedelta(hours=_NIGHT_HOUR))
         self._service.answers.flush()
-        self._service.recommender.tastes = self._tastes.learn(self._clock())
+        self._service.learn_tastes()
         found = self._scheduler.check_and_schedule_retraining([MODEL_ID])
         if not found["scheduled_jobs"]:
             return
-        self._tell(day, "retraining", " ".join(found["needs"][MODEL_ID]["reasons"]))
+        need = found["needs"][MODEL_ID]
+        if _is_alarming(need["figures"]):
+            self._tell(day, "alarm", "Fewer clicks, or other requests, than the champion was trained on.")
+        self._tell(day, "retraining", " ".join(need["reasons"]))
         before = self._service.recommender.ranker
         job = self._scheduler.orchestrator.worker(name="simulation").run_next()
         if job is not None:
@@ -104,6 +90,12 @@ class Loop:
         return Promotion(day, before.version, after.version, effect, effect - half, effect + half, len(differences))
 
 
+def _is_alarming(figures: Mapping[str, Any]) -> bool:
+    """Whether monitoring says that the champion got worse, or that its data have moved."""
+    is_worse = bool((figures["degradation"] or {}).get("degraded"))
+    return is_worse or any(column["drifted"] for column in figures["drift"] or ())
+
+
 def _orchestrator(world: World, service: Service, clock: Clock) -> RetrainingOrchestrator:
     trainers = Trainers()
     trainers.register(MODEL_ID, lambda: HybridRankerTrainer(service.database, clock=clock), seed=world.options.seed)
@@ -112,7 +104,7 @@ def _orchestrator(world: World, service: Service, clock: Clock) -> RetrainingOrc
         folder=service.settings.var_dir / "retraining",
         trainers=trainers,
         config=RetrainingConfig(cooldown_hours=COOLDOWN_HOURS),
-        signals=Signals(service.database),
+        signals=RecipeSignals(service.registry, service.database, clock=clock),
         training=train_here,
         book=JobBook(service.database, clock=clock),
     )

@@ -27,8 +27,8 @@ def summary(simulation: Simulation) -> list[str]:
         f"seed {options.seed}, {simulation.seconds:.0f} s.",
         f"True nDCG@3 on day {options.n_days}: loop {last['loop'].ndcg:.3f} ({last['loop'].version}), "
         f"1.0.0 {last['frozen'].ndcg:.3f}, oracle {last['oracle'].ndcg:.3f}: the loop gained "
-        f"{shown_share(simulation.gained_share())} of the distance "
-        f"({shown_share(simulation.gained_share(last_days=_WEEK))} over the last week).",
+        f"{_share(simulation.gained_share())} of the distance "
+        f"({_share(simulation.gained_share(last_days=_WEEK))} over the last week).",
         f"Answers with a click on day {options.n_days}: loop {shown_share(last['loop'].click_share)}, "
         f"1.0.0 {shown_share(last['frozen'].click_share)}, oracle {shown_share(last['oracle'].click_share)}.",
         f"Promotions: {len(simulation.promotions)}, of them truly worse than what they replaced: "
@@ -39,6 +39,10 @@ def summary(simulation: Simulation) -> list[str]:
     if options.drift_day is not None:
         lines.append(_recovery(simulation))
     return lines
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else shown_share(value)
 
 
 def _recovery(simulation: Simulation) -> str:

@@ -73,8 +73,8 @@ class Simulation:
         pairs = zip(self.days["loop"], self.days["frozen"], strict=True)
         return [loop.ndcg - frozen.ndcg for loop, frozen in pairs]
 
-    def gained_share(self, *, last_days: int = 1, figure: Literal["ndcg", "click_share"] = "ndcg") -> float:
-        """The loop's gain over the frozen version as a share of the oracle's, at the end.
+    def gained_share(self, *, last_days: int = 1, figure: Literal["ndcg", "click_share"] = "ndcg") -> float | None:
+        """The loop's gain over the frozen version as a share of the oracle's, at the end; None where that has none.
 
         Args:
             last_days: so many days are averaged.
@@ -83,7 +83,8 @@ class Simulation:
             name: float(np.mean([getattr(day, figure) for day in days[-last_days:]]))
             for name, days in self.days.items()
         }
-        return (ends["loop"] - ends["frozen"]) / (ends["oracle"] - ends["frozen"])
+        distance = ends["oracle"] - ends["frozen"]
+        return (ends["loop"] - ends["frozen"]) / distance if distance > 0 else None
 
     def lead_before_drift(self) -> float | None:
         """Mean lead of the week before the drift; None without one."""

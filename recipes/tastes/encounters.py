@@ -18,6 +18,8 @@ from recipes.ranker import FEATURE_DEFAULTS, MODEL_ID
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+# Reading so many takes two or three seconds, beside the requests of the same process.
+MOST_ENCOUNTERS = 200_000
 _DAY = timedelta(days=1)
 # How much a cook liked what was shown, by the event that says most; nothing done is 0. Stars count alone.
 LIKING = {"click": 1.0, "save": 1.5, "cook": 2.0, "dismiss": -1.0}
@@ -68,8 +70,12 @@ class Encounters:
         return np.asarray(self.liking - known @ np.linalg.solve(normal, known.T @ self.liking))
 
 
-def read_encounters(database: Database, *, since: datetime, until: datetime) -> Encounters:
+def read_encounters(
+    database: Database, *, since: datetime, until: datetime, limit: int = MOST_ENCOUNTERS
+) -> Encounters:
     """What ``hybrid_ranker`` showed from *since* to before *until*, and what cooks did with it before *until*.
+
+    Of more than *limit* recipes shown, the newest.
 
     Raises:
         StoreUnavailable: the database does not answer.
@@ -83,11 +89,12 @@ def read_encounters(database: Database, *, since: datetime, until: datetime) -> 
         .join_from(schema.answers, schema.impressions)
         .join(schema.recipes, recipes.recipe_id == impressions.recipe_id)
         .where(answers.answered_at >= since, answers.answered_at < until, answers.model_id == MODEL_ID)
-        .order_by(answers.answered_at, answers.request_id, impressions.position)
+        .order_by(answers.answered_at.desc(), answers.request_id.desc(), impressions.position.desc())
+        .limit(limit)
     )  # fmt: skip
     with database.reading() as connection:
         likings = _likings(connection, since=since, until=until)
-        rows = connection.execute(shown).all()
+        rows = connection.execute(shown).all()[::-1]
     row_of: dict[str, int] = {}
     cook = [-1 if row.user_id is None else row_of.setdefault(row.user_id, len(row_of)) for row in rows]
     return Encounters(

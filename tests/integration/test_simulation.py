@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -20,10 +22,13 @@ from recipes import cli, schema
 from recipes.catalog import Catalogue, Recipe, starter_recipes
 from recipes.config import Settings
 from recipes.lexicon import cooking_lexicon
+from recipes.recommender import Ask
+from recipes.service import Service
 from recipes.simulate.cli import known_recipes
+from recipes.simulate.clock import SimulatedClock
 from recipes.simulate.options import ARMS, Options
 from recipes.simulate.run import simulate
-from recipes.simulate.sandbox import isolated_settings
+from recipes.simulate.sandbox import isolated_settings, sandbox
 from recipes.simulate.show import story_page, summary
 from recipes.simulate.story import Promotion, Simulation
 from tests.twins import HashingEncoder
@@ -169,7 +174,32 @@ def test_figures_of_a_story_are_those_worked_by_hand(story: Simulation) -> None:
     )
     assert told.gained_share() == pytest.approx(0.081 / 0.4)
     assert told.gained_share(last_days=2) == pytest.approx(0.2025)
+    assert told.gained_share(figure="click_share") is None
     assert told.lead_before_drift() == pytest.approx(0.1)
     # Days 11 to 13 are the first three whose mean is 0.08 or more; day 13 is five days after the drift day.
     assert told.days_to_recover() == 5
     assert told.to_dict()["wrong_promotions"] == 1
+
+
+def test_the_service_writes_down_what_it_has_learned_with_what_it_shows(quick_path: Path) -> None:
+    ids, clock = itertools.count(), SimulatedClock(datetime(2026, 1, 5, tzinfo=UTC))
+    with sandbox(
+        quick_path, RECIPES[:60], encoder=HashingEncoder(), clock=clock, new_id=lambda: str(next(ids)), settings={}
+    ) as service:
+        _check_what_is_learned(service, clock)
+
+
+def _check_what_is_learned(service: Service, clock: SimulatedClock) -> None:
+    ask = Ask("sopa", user_id="ana")
+    blind = service.recommender.answer(ask)
+    assert {one.features["taste"] for one in blind.shown} == {0.5}
+    for _ in range(15):
+        service.recommender.answer(ask)
+    service.answers.flush()
+    clock.set(clock() + timedelta(hours=1))
+    service.learn_tastes()
+    seeing = service.recommender.answer(ask)
+    assert service.recommender.tastes is not None
+    scores = service.recommender.tastes.taste("ana", np.array([one.stored.recipe_no for one in seeing.shown]))
+    assert scores is not None
+    assert [one.features["taste"] for one in seeing.shown] == pytest.approx(scores.tolist())
