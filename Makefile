@@ -61,6 +61,7 @@ bench: setup-dev
 	$(BIN)/python benchmarks/logs.py
 	$(BIN)/python benchmarks/monitoring.py
 	$(BIN)/python benchmarks/collaborative.py
+	$(BIN)/python benchmarks/rollout.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

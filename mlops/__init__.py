@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         retrain_config,
         retraining_orchestrator,
     )
+    from mlops.rollout import CanaryRouter, RolloutController, RolloutPlan
     from mlops.validation import ModelValidator
 
     config: Settings
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "AnomalyDetector": "mlops.monitoring.anomalies",
     "AutomaticRetrainingScheduler": "mlops.retraining",
+    "CanaryRouter": "mlops.rollout",
     "EvaluationReport": "mlops.evaluation",
     "HealthMonitor": "mlops.monitoring.health",
     "Lineage": "mlops.model_registry",
@@ -59,6 +61,8 @@ _HOMES = {
     "RetrainingConfig": "mlops.retraining",
     "RetrainingJob": "mlops.retraining",
     "RetrainingOrchestrator": "mlops.retraining",
+    "RolloutController": "mlops.rollout",
+    "RolloutPlan": "mlops.rollout",
     "anomaly_detector": "mlops.monitoring.anomalies",
     "app_logger": "mlops.logging_config",
     "auto_scheduler": "mlops.retraining",
@@ -77,6 +81,7 @@ _HOMES = {
 __all__ = [
     "AnomalyDetector",
     "AutomaticRetrainingScheduler",
+    "CanaryRouter",
     "EvaluationReport",
     "HealthMonitor",
     "Lineage",
@@ -89,6 +94,8 @@ __all__ = [
     "RetrainingConfig",
     "RetrainingJob",
     "RetrainingOrchestrator",
+    "RolloutController",
+    "RolloutPlan",
     "anomaly_detector",
     "app_logger",
     "auto_scheduler",

@@ -134,6 +134,21 @@ class Settings(BaseSettings):
             raise ValueError("it must begin with http:// or https://")
         return value
 
+    rollout_policy: Literal["off", "canary"] = Field(
+        "off", description="What follows a passed gate: off (promotion) or canary (a rollout, which then promotes)."
+    )
+    rollout_shadow: str = Field(
+        "1h", description="How long a challenger only answers aside, such as 30m; 0: not at all."
+    )
+    rollout_canary: str = Field("5%,25%,50%", description="Shares of users that get the challenger, one after another.")
+    rollout_hold: str = Field("2h", description="How long each share is held, at least.")
+    rollout_guards: str = Field(
+        "error_rate,p95_latency,click_rate", description="What must not get worse meanwhile, between commas."
+    )
+    rollout_max_hours: float = Field(
+        48.0, gt=0, le=8_760, description="After so many hours a rollout ends, and the champion stays."
+    )
+
     @field_validator("data_dir")
     @classmethod
     def _is_a_folder(cls, value: Path) -> Path:

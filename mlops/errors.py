@@ -46,6 +46,14 @@ MlopsError
 │   ├── JobConflict             the job is not where this change expects it, or another one is open
 │   ├── JobLost                 another worker has the job by now
 │   └── BadSchedule             what should be a schedule is none
+├── RolloutError            bringing a challenger into production step by step
+│   ├── BadPlan                 a rollout cannot be planned like that
+│   ├── UnknownGuard            no guardrail has this name
+│   ├── UnknownRollout          there is no such rollout
+│   ├── RolloutOpen             one of this model is under way
+│   ├── RolloutRefused          it does not stand where this can be done
+│   ├── Barred                  a rolled-back version must not come back by itself
+│   └── TooLittleOverlap        what was logged says too little about another policy
 └── ValidationError         data that cannot be validated; data that is wrong is a report, not an error
     ├── BadSchema               what should be a schema is none, or a rule in it is unknown
     └── UnreadableData          the data cannot be read, or not without changing it
@@ -114,6 +122,38 @@ class AlertClosed(AlertError):
 
 class DeliveryFailed(AlertError):
     """Nobody could be told of an alert by this channel now."""
+
+
+class RolloutError(MlopsError):
+    """Something about bringing a challenger into production step by step."""
+
+
+class BadPlan(RolloutError, ValueError):
+    """A rollout cannot be planned like that; the message names the field, its value, and what would be right."""
+
+
+class UnknownGuard(BadPlan, LookupError):
+    """No guardrail has this name; the message lists those that there are."""
+
+
+class UnknownRollout(RolloutError, LookupError):
+    """There is no such rollout."""
+
+
+class RolloutOpen(RolloutError):
+    """A rollout of this model is under way; there is one at a time."""
+
+
+class RolloutRefused(RolloutError):
+    """The rollout does not stand where this can be done."""
+
+
+class Barred(RolloutError):
+    """A version that was rolled back, or one with the same files, does not come back until somebody unbars it."""
+
+
+class TooLittleOverlap(RolloutError):
+    """What was logged says too little about another policy to give a number."""
 
 
 class InvalidSettings(MlopsError, ValueError):

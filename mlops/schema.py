@@ -319,3 +319,102 @@ retraining_due = sa.Table(
     sa.Column("taken_at", UtcDateTime, nullable=False),
     sa.Column("taken_by", sa.String, nullable=False),
 )
+
+_IS_UNDER_WAY = sa.text("ended_at IS NULL")
+
+# A challenger on its way into production. `revision` counts its changes, `state` is what the stop rules remember; that
+# one at most is under way for a model is the index's promise.
+rollouts = sa.Table(
+    "rollouts",
+    metadata,
+    sa.Column("rollout_id", sa.Integer, primary_key=True),
+    sa.Column("model_id", Name, nullable=False),
+    sa.Column("champion", sa.String),
+    sa.Column("challenger", Name, nullable=False),
+    sa.Column("status", sa.String, nullable=False),
+    sa.Column("share", sa.Double, nullable=False),
+    sa.Column("step", sa.Integer, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("key", sa.String, nullable=False),
+    sa.Column("plan", sa.JSON, nullable=False),
+    sa.Column("state", sa.JSON, nullable=False),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("started_by", sa.String, nullable=False),
+    sa.Column("stage_began_at", UtcDateTime, nullable=False),
+    sa.Column("ends_at", UtcDateTime, nullable=False),
+    sa.Column("paused_at", UtcDateTime),
+    sa.Column("ended_at", UtcDateTime),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("settled", sa.Boolean, nullable=False),
+    sa.ForeignKeyConstraint(
+        ["model_id", "challenger"], ["model_versions.model_id", "model_versions.version"], name="rollout_of_a_version"
+    ),
+    sa.CheckConstraint(
+        "status IN ('shadow', 'canary', 'watch', 'promoted', 'rolled_back', 'aborted', 'expired')",
+        name="rollout_status_is_known",
+    ),
+    sa.Index(
+        "one_rollout_under_way",
+        "model_id",
+        unique=True,
+        sqlite_where=_IS_UNDER_WAY,
+        postgresql_where=_IS_UNDER_WAY,
+    ),
+    sa.Index("rollouts_by_model", "model_id", "rollout_id"),
+    sqlite_autoincrement=True,
+)
+
+# What was decided about a rollout, with the sentence and the figures. Never edited.
+rollout_events = sa.Table(
+    "rollout_events",
+    metadata,
+    sa.Column("event_id", sa.Integer, primary_key=True),
+    sa.Column("rollout_id", sa.ForeignKey("rollouts.rollout_id"), nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("kind", sa.String, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("figures", sa.JSON, nullable=False),
+    sa.Column("actor", sa.String, nullable=False),
+    sa.Column("automatic", sa.Boolean, nullable=False),
+    sa.Index("events_by_rollout", "rollout_id", "event_id"),
+    sqlite_autoincrement=True,
+)
+
+# What each worker has counted of a rollout so far. A worker writes its own rows only, and whole numbers, not additions:
+# written twice, they are the same.
+rollout_counts = sa.Table(
+    "rollout_counts",
+    metadata,
+    sa.Column("rollout_id", sa.ForeignKey("rollouts.rollout_id"), primary_key=True),
+    sa.Column("worker", sa.String, primary_key=True),
+    sa.Column("arm", sa.String, primary_key=True),
+    sa.Column("metric", sa.String, primary_key=True),
+    sa.Column("n", sa.BigInteger, nullable=False),
+    sa.Column("total", sa.Double, nullable=False),
+    sa.Column("squares", sa.Double, nullable=False),
+)
+
+# Versions that were rolled back, and must not come back by themselves until the bar is lifted.
+barred_versions = sa.Table(
+    "barred_versions",
+    metadata,
+    sa.Column("bar_id", sa.Integer, primary_key=True),
+    sa.Column("model_id", Name, nullable=False),
+    sa.Column("version", Name, nullable=False),
+    sa.Column("artefact", sa.String),
+    sa.Column("barred_at", UtcDateTime, nullable=False),
+    sa.Column("barred_by", sa.String, nullable=False),
+    sa.Column("because", sa.Text, nullable=False),
+    sa.Column("lifted_at", UtcDateTime),
+    sa.Column("lifted_by", sa.String),
+    sa.Column("lifted_because", sa.Text),
+    sa.Index(
+        "one_bar_in_force",
+        "model_id",
+        "version",
+        unique=True,
+        sqlite_where=_IS_IN_FORCE,
+        postgresql_where=_IS_IN_FORCE,
+    ),
+    sqlite_autoincrement=True,
+)

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from mlops.cli import alerts, data, evaluation, keys, metrics, models, retrain
+from mlops.cli import alerts, data, drill, evaluation, keys, metrics, models, retrain, rollout, short
 from mlops.cli.exits import epilogue, exit_code
 from mlops.cli.output import print_error
 from mlops.errors import MlopsError
@@ -22,8 +22,11 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(metrics.app, name="metrics")
 app.add_typer(retrain.app, name="retrain")
+app.add_typer(rollout.app, name="rollout")
+short.add_to(app)
 app.command()(evaluation.evaluate)
 app.command()(evaluation.compare)
+app.command()(drill.drill)
 app.command()(data.drift)
 app.command()(data.profile)
 app.command()(data.validate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,12 +85,19 @@ def known_version(registry: ModelRegistry, model_id: str, version: str | None) -
 
 
 def say_state(
-    registry: ModelRegistry, model_id: str, version: str, *, previous: str | None = None, as_json: bool
+    registry: ModelRegistry,
+    model_id: str,
+    version: str,
+    *,
+    previous: str | None = None,
+    as_json: bool,
+    more: Mapping[str, object] | None = None,
 ) -> None:
     """Read back where *version* stands, and what is in production, and say so.
 
     Args:
         previous: the version that was in production before, None where none was.
+        more: further fields of the JSON.
     """
     one = known_version(registry, model_id, version)
     champion = registry.get_production_model(model_id)
@@ -102,6 +109,7 @@ def say_state(
                 "production": None if champion is None else champion.version,
                 "version": one.to_dict(),
                 "previous": None if former is None else former.to_dict(),
+                **(more or {}),
             }
         )
     else:

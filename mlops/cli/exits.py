@@ -16,9 +16,10 @@ MEANINGS = {
     DONE: "done",
     WRONG: "something is wrong; one line says what",
     MISTYPED: "the command was typed wrong",
-    UNKNOWN: "there is no such model, version, key, alert or job",
+    UNKNOWN: "there is no such model, version, rollout, key, alert or job",
     REFUSED: "a rule refuses it: an illegal move, a version that exists, a freeze, files, an export or a key that are "
-    "not accepted, an approval that is refused, nothing to roll back to, an alert that is resolved",
+    "not accepted, an approval that is refused, nothing to roll back to, an alert that is resolved, a rollout under "
+    "way, a version that is barred",
     CONFLICT: "somebody else was first; nothing was changed",
     WAITS: "recorded; it waits for approval",
 }
@@ -40,6 +41,12 @@ _CODES: dict[type[errors.MlopsError], int] = {
     errors.ArtefactError: REFUSED,
     errors.InvalidKey: REFUSED,
     errors.AlertClosed: REFUSED,
+    errors.BadPlan: MISTYPED,
+    errors.UnknownRollout: UNKNOWN,
+    errors.RolloutOpen: REFUSED,
+    errors.RolloutRefused: REFUSED,
+    errors.Barred: REFUSED,
+    errors.TooLittleOverlap: REFUSED,
     errors.Conflict: CONFLICT,
     errors.JobConflict: CONFLICT,
     errors.JobLost: CONFLICT,

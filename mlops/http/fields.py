@@ -67,6 +67,7 @@ BeforeVersion = Annotated[
 BeforeNumber = Annotated[
     int | None, Query(ge=1, le=_HIGHEST, description="Only those before this number: `next` of the page before.")
 ]
+RolloutNumber = Annotated[int, Path(ge=1, le=_HIGHEST, description="Number of a rollout.")]
 Instant = Annotated[
     str,
     Query(description="ISO 8601, such as 2026-11-17T09:00:00Z; without a zone: UTC."),

@@ -20,12 +20,10 @@ VALIDATION_SHARE = 0.2
 FEWEST_TO_CHOOSE = 100
 MOST_TO_CHOOSE = 1_500
 _OBJECTIVE = "ndcg@20"
-# Less than this share of the quality is chance; then the blend that says more of the cook is taken.
-NEGLIGIBLE = 0.02
 
 HALF_LIVES_DAYS = (60.0, 120.0, 240.0, 480.0)
 RIDGES = (75.0, 150.0, 300.0)
-POPULARITY_WEIGHTS = (0.01, 0.1, 0.3, 1.0, 2.0)
+POPULARITY_WEIGHTS = (0.01, 0.1, 0.3, 1.0, 2.0, 4.0)
 _USERS_AT_ONCE = 256
 _COOKS_FOR_TYPICAL = 500
 
@@ -81,8 +79,7 @@ def _a_share_of_each(interactions: Interactions, rng: np.random.Generator) -> ND
 def choose_options(interactions: Interactions, *, seed: int, n_head: int) -> Options:
     """The options with the best nDCG@20 on a fifth of *interactions*; the defaults where too few cooks are in it.
 
-    The half-life first, by popularity alone; then the ridge and the weight together. Of blends that are equally good
-    but for chance, the one with the least popularity is taken: it shows more of the catalogue.
+    The half-life first, by popularity alone; then the ridge and the weight together.
     """
     earlier, later = split_for_validation(interactions, seed=seed)
     has_dates = interactions.at is not None
@@ -105,9 +102,8 @@ def _best_half_life(trial: _Trial, earlier: Interactions) -> float:
 def _best_blend(trial: _Trial, popularity: Numbers, half_life: float | None, *, n_head: int) -> Options:
     together = gram(trial.table.matrix[:, :n_head])
     quality = np.array([_blends(trial, popularity, ease_weights(together, ridge=ridge)) for ridge in RIDGES])
-    is_good = quality >= (1 - NEGLIGIBLE) * quality.max()
-    weight = int(is_good.any(axis=0).argmax())
-    return Options(RIDGES[int(quality[:, weight].argmax())], POPULARITY_WEIGHTS[weight], half_life)
+    ridge, weight = np.unravel_index(quality.argmax(), quality.shape)
+    return Options(RIDGES[ridge], POPULARITY_WEIGHTS[weight], half_life)
 
 
 def _blends(trial: _Trial, popularity: Numbers, weights: Weights) -> Numbers:

@@ -196,6 +196,22 @@ def test_the_printed_commands_of_keys_work_one_after_another(
     run_mlops("access.md", at_least=4, monkeypatch=monkeypatch, capsys=capsys)
 
 
+def test_the_printed_commands_of_rollouts_work_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    registry = open_registry(load_settings(MlopsSettings, data_dir=tmp_path), actor="ben")
+    for version in ("1.0.0", "1.1.0", "1.2.0"):
+        registry.register(ModelMetadata("hybrid_ranker", version), artefact={"weights.json": b"[0.7, 0.3]"})
+    for version in ("1.0.0", "1.1.0"):
+        registry.promote("hybrid_ranker", version, because="first")
+    registry.close()
+    registry.database.close()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PORT", "1")
+    run_mlops("rollout.md", at_least=12, monkeypatch=monkeypatch, capsys=capsys)
+    assert (tmp_path / "rollout.html").exists()
+
+
 def run_mlops(
     document: str, *, at_least: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

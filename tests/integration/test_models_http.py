@@ -10,7 +10,7 @@ import pytest
 from mlops import ModelMetadata, errors
 from mlops.artefacts import MemoryArtefacts
 from mlops.errors import StoreUnavailable
-from mlops.http import models, retraining
+from mlops.http import models, retraining, rollouts
 from mlops.model_registry import ApprovalPolicy
 from mlops.store import Database
 from tests.models_app import ModelsApp
@@ -454,8 +454,8 @@ def test_every_error_that_a_request_can_meet_has_a_status() -> None:
     elsewhere |= {"MirrorBusy", "MirrorDiffers", "BadProfile", "ProfileMissing", "BadSchema", "UnreadableData"}
     # Of other routers, which have tables of their own.
     elsewhere |= {"UnknownAlert", "AlertClosed", "DeliveryFailed"}
-    elsewhere |= {"TooLittleData", "TrainingInterrupted", "BadSchedule"}
-    answered = {**models.STATUSES, **retraining.STATUSES}
+    elsewhere |= {"TooLittleData", "TrainingInterrupted", "BadSchedule", "TooLittleOverlap"}
+    answered = {**models.STATUSES, **retraining.STATUSES, **rollouts.STATUSES}
     kinds = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type) and not kind.__subclasses__()}
     without = {name for name, kind in kinds.items() if not any(each in answered for each in kind.__mro__)}
     assert without == elsewhere

@@ -76,6 +76,8 @@ def test_every_error_has_the_code_that_the_help_explains() -> None:
         "UnreadableData": 1, "RetrainingError": 1, "TooLittleData": 1, "TrainingInterrupted": 1, "UnknownTrainer": 1,
         "UnknownJob": 3, "JobConflict": 5, "JobLost": 5, "BadSchedule": 2,
         "AlertError": 1, "UnknownAlert": 3, "AlertClosed": 4, "DeliveryFailed": 1,
+        "RolloutError": 1, "BadPlan": 2, "UnknownGuard": 2, "UnknownRollout": 3, "RolloutOpen": 4,
+        "RolloutRefused": 4, "Barred": 4, "TooLittleOverlap": 4,
     }  # fmt: skip
     assert set(made.values()) <= set(MEANINGS)
     assert exit_code(OSError()) == 1

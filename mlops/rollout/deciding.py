@@ -1,0 +1,109 @@
+"""What is to be done with a rollout now, and why in one sentence. Reads nothing, changes nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from mlops.rollout.judging import Look
+from mlops.rollout.state import Rollout
+
+Kind = Literal["stay", "canary", "promote", "roll_back", "void", "expire", "finish"]
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do.
+
+    Attributes:
+        step: for ``canary``: which of the plan's shares comes next.
+    """
+
+    kind: Kind
+    sentence: str
+    step: int = -1
+
+
+def decide(rollout: Rollout, look: Look, *, now: datetime, frozen: bool) -> Decision:
+    """The decision.
+
+    What protects people comes first, and is done in a freeze and in a pause, too: sending no more requests to a
+    challenger, or voiding a comparison, makes nothing worse. All else waits for their end.
+    """
+    breached = look.breached
+    if breached:
+        return Decision("roll_back", f"{_who(rollout)} is taken back. {'. '.join(each.sentence for each in breached)}.")
+    if look.sample_ratio.mismatch and rollout.status == "canary":
+        return Decision("void", _void(rollout, look))
+    if frozen or rollout.paused_at is not None:
+        why = "automatic moves are frozen" if frozen else "it is paused"
+        return Decision("stay", f"{rollout.name} stays as it is: {why}.")
+    if rollout.status == "watch":
+        return _watched(rollout, now)
+    if now >= rollout.ends_at:
+        return _expired(rollout)
+    return _next(rollout, look, now)
+
+
+def _next(rollout: Rollout, look: Look, now: datetime) -> Decision:
+    plan = rollout.plan
+    seconds = plan.shadow_seconds if rollout.status == "shadow" else plan.hold_seconds
+    if (now - rollout.stage_began_at).total_seconds() < seconds:
+        return Decision("stay", f"{rollout.name}: no guard alarmed so far; this stage goes on.")
+    needs_data = rollout.status == "canary" or plan.shadow_seconds > 0
+    if needs_data and look.n_challenger < plan.least_requests:
+        return Decision(
+            "stay",
+            f"{rollout.name} waits: {look.n_challenger} requests answered in this stage, "
+            f"{plan.least_requests} needed; quiet traffic proves nothing.",
+        )
+    step = rollout.step + 1
+    if step < len(plan.shares):
+        return Decision("canary", f"{_who(rollout)} gets {plan.shares[step]:.3g} of the users: no guard alarmed.", step)
+    return _last(rollout, look)
+
+
+def _last(rollout: Rollout, look: Look) -> Decision:
+    target = next((each for each in look.readings if each.guard == rollout.plan.target), None)
+    if rollout.plan.target is not None and (target is None or not _is_not_worse(rollout, target.guard, look)):
+        shown = rollout.plan.target if target is None else target.sentence
+        return Decision("stay", f"{rollout.name} waits until its target shows that it is not worse. {shown}.")
+    return Decision("promote", f"{_who(rollout)} is promoted: no guard alarmed in any stage.")
+
+
+def _is_not_worse(rollout: Rollout, name: str, look: Look) -> bool:
+    """Whether the whole confidence sequence lies on the good side of the margin."""
+    guard = next(each for each in rollout.plan.watched if each.name == name)
+    reading = next(each for each in look.readings if each.guard == name)
+    if reading.low is None or reading.high is None:
+        return False
+    if guard.higher_is_better:
+        return reading.low >= 1 - guard.margin
+    return reading.high <= 1 + guard.margin
+
+
+def _watched(rollout: Rollout, now: datetime) -> Decision:
+    if (now - rollout.stage_began_at).total_seconds() < rollout.plan.watch_seconds:
+        return Decision("stay", f"{rollout.name}: promoted, and watched.")
+    return Decision("finish", f"{_who(rollout)} stays in production: no guard alarmed while it was watched.")
+
+
+def _expired(rollout: Rollout) -> Decision:
+    over = f"the longest time of {rollout.name} is over"
+    if rollout.plan.default == "promote":
+        return Decision("promote", f"{_who(rollout)} is promoted by default: {over}, and no guard alarmed.")
+    return Decision("expire", f"{rollout.champion} stays in production by default: {over} without a promotion.")
+
+
+def _void(rollout: Rollout, look: Look) -> str:
+    ratio = look.sample_ratio
+    return (
+        f"{rollout.name} is void: users were not split as promised. {ratio.n_challenger} came to the challenger, and "
+        f"{ratio.expected_challenger:.0f} were expected of {ratio.n_challenger + ratio.n_champion} "
+        f"(p = {ratio.p_value:.2g})."
+    )
+
+
+def _who(rollout: Rollout) -> str:
+    return f"{rollout.model_id} {rollout.challenger}"

@@ -1,0 +1,79 @@
+"""A rollout for people, weeks later: each decision's sentence, figures and chart, as text and as one page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from mlops.reports import Badge, Chart, Prose, Section, Table, line_chart, render_page
+from mlops.reports.page import Block, Tone
+from mlops.rollout.state import Rollout, RolloutEvent
+
+_MARKS = "▁▂▃▄▅▆▇█"
+_TONES: Mapping[str, Tone] = {"promoted": "good", "rolled_back": "bad", "aborted": "note", "expired": "note"}
+
+
+def sparkline(series: Sequence[Mapping[str, Any]], guard: str, *, needed: float) -> str:
+    """The evidence against a challenger over time, one mark a look, the highest where it reaches what is needed.
+
+    Args:
+        series: as an event's figures have it.
+        needed: log e-value of an alarm; 0 for a guard without a test, which has no chart.
+    """
+    values = [point["evidence"][guard] for point in series if guard in point["evidence"]]
+    if not values or needed <= 0:
+        return ""
+    top = len(_MARKS) - 1
+    return "".join(_MARKS[round(top * min(max(value / needed, 0.0), 1.0))] for value in values)
+
+
+def rollout_page(rollout: Rollout, events: Sequence[RolloutEvent]) -> str:
+    """The page of a rollout, as one HTML document."""
+    return render_page(
+        f"Rollout {rollout.rollout_id}: {rollout.model_id} {rollout.champion} → {rollout.challenger}",
+        [Section(f"{event.kind}, by {event.actor}", list(_blocks(event))) for event in events],
+        lead=rollout.because,
+        verdict=Badge(rollout.status, _TONES.get(rollout.status, "plain")),
+        made_at=events[-1].at if events else rollout.started_at,
+    )
+
+
+def _blocks(event: RolloutEvent) -> Iterator[Block]:
+    yield Prose(event.sentence)
+    guards = event.figures.get("guards", ())
+    if guards:
+        yield Table(
+            ("guard", "challenger", "of", "champion", "of", "odds ratio from", "to", "e-value", "needed", "alarm"),
+            [_row(guard) for guard in guards],
+            caption=f"at {event.at:%Y-%m-%d %H:%M:%S} UTC",
+        )
+    shadow = event.figures.get("shadow")
+    if shadow:
+        yield Table(("answers aside", "value"), sorted(shadow.items()), caption="compared with what was answered")
+    for guard in guards:
+        yield from _chart(event, guard)
+
+
+def _row(guard: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        guard["guard"], guard["challenger"], guard["n_challenger"], guard["champion"], guard["n_champion"],
+        guard["low"], guard["high"], math.exp(min(guard["log_evidence"], 700.0)), math.exp(guard["needed"]),
+        Badge("alarm", "bad") if guard["breached"] else Badge("no", "good"),
+    )  # fmt: skip
+
+
+def _chart(event: RolloutEvent, guard: Mapping[str, Any]) -> Iterator[Chart]:
+    name = guard["guard"]
+    points = [point for point in event.figures.get("series", ()) if name in point["evidence"]]
+    if points and guard["needed"] > 0:
+        yield Chart(
+            line_chart(
+                [datetime.fromisoformat(point["at"]) for point in points],
+                [point["evidence"][name] for point in points],
+                title=f"evidence against the challenger: {name}",
+                threshold=guard["needed"],
+            ),
+            caption=f"{name}: log e-value over time; the guard alarms at the line",
+        )
