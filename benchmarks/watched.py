@@ -29,6 +29,7 @@ def main() -> None:
         rounds = measure(Path(folder), n_rounds=chosen.rounds, n_requests=chosen.requests)
     figures = figures_of(rounds)
     print(f"Watching: {machine()}; {chosen.rounds} rounds of {chosen.requests} requests, {N_CLIENTS} connections\n")
+    rows = [row_of("off", [off for off, _ in rounds]), row_of("on", [on for _, on in rounds])]
     print(table(["service", "p50 ms", "p99 ms", "requests/s", "failed"], rows))
     print(
         f"\nWith everything on: {figures['fewer_requests_percent']:.1f} % fewer requests/s (aim: at most 5), "
