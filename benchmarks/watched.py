@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from _common import finish, machine, parser, table
-from serving import Load, distinct_queries, run, server
+from serving import Load, distinct_queries, row_of, run, server
 
 N_WARM_UP = 300
 N_CLIENTS = 8
