@@ -108,7 +108,7 @@ def test_with_few_answers_or_too_soon_degradation_is_not_measured(registry: Mode
 
 def test_columns_that_moved_from_what_the_champion_learned_from_have_drifted(registry: ModelRegistry) -> None:
     rng = np.random.default_rng(5)
-    reference = {"semantic": rng.normal(0.5, 0.1, 2_000), "popularity": rng.normal(0.5, 0.1, 2_000)}
+    reference = {name: rng.normal(0.5, 0.1, 2_000) for name in ("semantic", "quickness", "taste")}
     promoted(registry, profile=ReferenceProfile.of(reference))
     shifted, same = rng.normal(0.7, 0.1, 600), rng.normal(0.5, 0.1, 600)
     show(
@@ -116,11 +116,15 @@ def test_columns_that_moved_from_what_the_champion_learned_from_have_drifted(reg
         n=600,
         since=NOW - timedelta(days=6, hours=12),
         clicked=0,
-        features=lambda number: {"semantic": float(shifted[number]), "popularity": float(same[number])},
+        features=lambda number: {
+            "semantic": float(shifted[number]),
+            "quickness": float(same[number]),
+            "taste": float(shifted[number]),
+        },
     )
     found = signals(registry).drift(MODEL)
     assert found is not None
-    assert {one.column: one.drifted for one in found} == {"semantic": True, "popularity": False}
+    assert {one.column: one.drifted for one in found} == {"semantic": True, "quickness": False}
 
 
 def test_without_a_profile_or_traffic_drift_is_not_measured(registry: ModelRegistry) -> None:
