@@ -336,12 +336,12 @@ def test_a_recommender_that_forgets_exclusions_is_seen_in_health(
         wait_until(lambda: service.answer_check.n_checked == 4)
         assert service.answer_check.to_dict()["invalid"] == 0, service.answer_check.last_finding
 
-        right = Recommender._from_index
+        right = Recommender._ranked
 
         def forgetful(self: Recommender, ask: Ask, read: Any, rules: Constraints, *rest: Any) -> Any:
             return right(self, ask, read, Constraints(), *rest)
 
-        monkeypatch.setattr(Recommender, "_from_index", forgetful)
+        monkeypatch.setattr(Recommender, "_ranked", forgetful)
         service.recommender.answer(Ask("tortilla de patatas sin huevo", n=20))
         wait_until(lambda: service.answer_check.n_checked == 5)
     finally:
