@@ -57,6 +57,7 @@ bench: setup-dev
 	$(BIN)/python benchmarks/drift.py
 	$(BIN)/python benchmarks/loop.py
 	$(BIN)/python benchmarks/training.py
+	$(BIN)/python benchmarks/while_training.py
 	$(BIN)/python benchmarks/watched.py
 	$(BIN)/python benchmarks/logs.py
 	$(BIN)/python benchmarks/monitoring.py

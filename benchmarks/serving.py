@@ -19,8 +19,9 @@ import time
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from _common import REPOSITORY, finish, machine, need, parser, table
@@ -39,6 +40,18 @@ class Load:
     n_requests: int
     n_failed: int
     mean_bytes: int
+    latencies_ms: tuple[float, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def of(cls, latencies_ms: Sequence[float], seconds: float, *, n_failed: int, mean_bytes: int) -> Load:
+        """From the latency of each request, and how long they took together."""
+        p50, p99 = np.percentile(latencies_ms, [50, 99])
+        n_requests = len(latencies_ms)
+        return cls(float(p50), float(p99), n_requests / seconds, n_requests, n_failed, mean_bytes, tuple(latencies_ms))
+
+    def figures(self) -> dict[str, float]:
+        """Without the single latencies."""
+        return {name: value for name, value in vars(self).items() if name != "latencies_ms"}
 
 
 def main() -> None:
@@ -77,7 +90,7 @@ def main() -> None:
                     one.n_failed,
                 ]
             )
-        figures[f"clients_{n_clients}"] = {"ours": vars(load), "floor": vars(base)}
+        figures[f"clients_{n_clients}"] = {"ours": load.figures(), "floor": base.figures()}
     print(f"Serving: {machine()}; {n_bytes} bytes an answer; {chosen.requests} distinct queries a run\n")
     print(table(["service", "clients", "p50 ms", "p99 ms", "requests/s", "failed"], rows))
     print(
@@ -180,8 +193,19 @@ def run(port: int, bodies: Sequence[bytes], *, n_clients: int) -> Load:
         return time.perf_counter() - started
 
     seconds = asyncio.run(all_clients())
-    p50, p99 = np.percentile(latencies, [50, 99]) * 1_000
-    return Load(float(p50), float(p99), len(latencies) / seconds, len(latencies), failed, int(np.mean(sizes)))
+    milliseconds = [1_000 * latency for latency in latencies]
+    return Load.of(milliseconds, seconds, n_failed=failed, mean_bytes=int(np.mean(sizes)))
+
+
+def row_of(name: str, loads: list[Load]) -> list[object]:
+    """A line of a table: medians of *loads*, and how many requests failed in all."""
+    return [
+        name,
+        f"{median(one.p50_ms for one in loads):.2f}",
+        f"{median(one.p99_ms for one in loads):.2f}",
+        f"{median(one.requests_per_second for one in loads):,.0f}",
+        sum(one.n_failed for one in loads),
+    ]
 
 
 def rss_mb(pid: int) -> int:

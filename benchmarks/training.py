@@ -49,7 +49,7 @@ def main() -> None:
     given = options.parse_args()
     if given.child:
         size = int(given.sizes)
-        print(json.dumps({"write": _write, "ours": _ours, "plain": _plain}[given.child](given.folder, size)))
+        print(json.dumps({"write": write, "ours": _ours, "plain": _plain}[given.child](given.folder, size)))
         return
     sizes = [int(size) for size in given.sizes.split(",")]
     figures = {str(size): _measured(size) for size in sizes}
@@ -100,7 +100,8 @@ def _show(sizes: list[int], figures: dict[str, Figures]) -> None:
         print(f"\n{before:,} → {after:,}: {seconds}, exponent {exponent:.2f} (n log n: {limit:.2f})")
 
 
-def _write(folder: Path, size: int) -> Figures:
+def write(folder: Path, size: int) -> Figures:
+    """A state database in *folder* with *size* made-up impressions."""
     from mlops import schema as toolkit
     from mlops.store import Database
     from recipes import schema

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from _common import finish, machine, parser, table
-from serving import Load, distinct_queries, run, server
+from serving import Load, distinct_queries, row_of, run, server
 
 N_WARM_UP = 300
 N_CLIENTS = 8
@@ -29,11 +29,8 @@ def main() -> None:
         rounds = measure(Path(folder), n_rounds=chosen.rounds, n_requests=chosen.requests)
     figures = figures_of(rounds)
     print(f"Watching: {machine()}; {chosen.rounds} rounds of {chosen.requests} requests, {N_CLIENTS} connections\n")
-    print(
-        table(
-            ["service", "p50 ms", "p99 ms", "requests/s", "failed"], [row_of("off", rounds, 0), row_of("on", rounds, 1)]
-        )
-    )
+    rows = [row_of("off", [off for off, _ in rounds]), row_of("on", [on for _, on in rounds])]
+    print(table(["service", "p50 ms", "p99 ms", "requests/s", "failed"], rows))
     print(
         f"\nWith everything on: {figures['fewer_requests_percent']:.1f} % fewer requests/s (aim: at most 5), "
         f"{figures['p99_added_ms']:+.2f} ms p99 (aim: at most +1)"
@@ -66,17 +63,6 @@ def figures_of(rounds: list[tuple[Load, Load]]) -> dict[str, float]:
         "p50_added_ms": median(on.p50_ms - off.p50_ms for off, on in rounds),
         "p99_added_ms": median(on.p99_ms - off.p99_ms for off, on in rounds),
     }
-
-
-def row_of(name: str, rounds: list[tuple[Load, Load]], which: int) -> list[object]:
-    loads = [each[which] for each in rounds]
-    return [
-        name,
-        f"{median(load.p50_ms for load in loads):.2f}",
-        f"{median(load.p99_ms for load in loads):.2f}",
-        f"{median(load.requests_per_second for load in loads):,.0f}",
-        sum(load.n_failed for load in loads),
-    ]
 
 
 if __name__ == "__main__":

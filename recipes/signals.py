@@ -34,6 +34,8 @@ FEWEST_ANSWERS = 200
 # The owner's threshold for a fall of accuracy: relative to what it was.
 LEAST_DROP = 0.05
 MOST_IMPRESSIONS = 20_000
+# Features that say what cooks did so far.
+LEARNED_BETWEEN = frozenset({"popularity", "recency", "affinity", "collaborative", "appeal", "taste"})
 _GOOD = ("click", "save", "cook", "rating")
 _ALPHA = 0.05
 
@@ -77,8 +79,9 @@ class RecipeSignals:
         return _compared(before, after)
 
     def drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
-        """The ranker's features in the last week against the profile of what the champion learned from.
+        """Features of requests and catalogue in the last week against the profile of what the champion learned from.
 
+        What the service learns between two trainings, such as popularity or tastes, moves by design, and is left out.
         None where the champion brought no profile, or nothing was shown.
 
         Raises:
@@ -128,7 +131,7 @@ class RecipeSignals:
         )
         with self._database.reading() as connection:
             rows = [row.features for row in connection.execute(query)]
-        known = [name for name in FEATURES if any(name in row for row in rows)]
+        known = [name for name in FEATURES if name not in LEARNED_BETWEEN and any(name in row for row in rows)]
         return {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in known}
 
 

@@ -39,13 +39,14 @@ class World:
     share: float = 0.2
     seed: int = 7
     n_recipes: int = 50
+    begin: datetime = BEGIN
 
     def rows(self) -> Iterator[tuple[dict[str, Any], list[tuple[str, float | None, datetime]]]]:
         """Impressions in the order of a log, each with its events."""
         rng = np.random.default_rng(self.seed)
         exploration, ranker = Exploration(self.share, seed=self.seed), HybridRanker()
         for number in range(self.n_answers):
-            at = BEGIN + timedelta(days=self.days * number / self.n_answers)
+            at = self.begin + timedelta(days=self.days * number / self.n_answers)
             columns = {name: rng.random(N_SHOWN + N_SPARE, dtype=np.float32) for name in FEATURES}
             features = ranker.recalled(columns)
             scores = ranker.score(features)
@@ -99,7 +100,7 @@ class World:
     @property
     def end(self) -> datetime:
         """Long enough after the last answer for all of them to be labelled."""
-        return BEGIN + timedelta(days=self.days + 8)
+        return self.begin + timedelta(days=self.days + 8)
 
 
 def _answer(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,8 @@ def timeline_chart(
     y = Scale.over(values, start=height - FOOT - 4, end=_MARKS + 8)
     parts = [value_axis(y, show), axis(x, height, lambda day: str(round(day)), grid=False)]
     parts += [_mark(mark, x, height) for mark in marks]
-    parts += [_line(line, x, y) for line in lines]
+    # The first on top: where lines lie upon each other, it is the one to see.
+    parts += [_line(line, x, y) for line in reversed(lines)]
     parts += _labels(lines, y)
     return drawing(height, title, description, parts)
 

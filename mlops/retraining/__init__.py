@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from mlops.model_registry.versions import Bump
 from mlops.retraining.config import RetrainingConfig
 from mlops.retraining.jobs import JOB_STATES, JobState, RetrainingJob
-from mlops.retraining.needs import ColumnDrift, Degradation, Need, Signals
+from mlops.retraining.needs import ColumnDrift, Degradation, InstalledSignals, Need, Signals
 from mlops.retraining.orchestrator import RetrainingOrchestrator
 from mlops.retraining.process import train_here
 from mlops.retraining.runner import RetrainingRunner
@@ -31,6 +31,7 @@ __all__ = [
     "AutomaticRetrainingScheduler",
     "ColumnDrift",
     "Degradation",
+    "InstalledSignals",
     "JobState",
     "Need",
     "Progress",

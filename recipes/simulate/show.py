@@ -47,11 +47,13 @@ def _share(value: float | None) -> str:
 
 def _recovery(simulation: Simulation) -> str:
     before, days = simulation.lead_before_drift(), simulation.days_to_recover()
-    lead = "–" if before is None else f"{before:.3f}"
-    what = f"Tastes drifted on day {simulation.options.drift_day}; the lead before was {lead}"
+    day = simulation.options.drift_day
+    if before is None or before <= 0:
+        return f"Tastes drifted on day {day}, when the loop had no lead to lose."
+    what = f"Tastes drifted on day {day}; the lead before was {before:.3f}, and {RECOVERED:.0%} of it"
     if days is None:
-        return f"{what}, and {shown_share(RECOVERED)} of it did not come back."
-    return f"{what}, and {shown_share(RECOVERED)} of it was back after {days} days (aim: {DAYS_TO_RECOVER})."
+        return f"{what} did not come back."
+    return f"{what} was back after {days} days (aim: {DAYS_TO_RECOVER})."
 
 
 def story_page(simulation: Simulation, *, made_at: datetime) -> str:
@@ -98,7 +100,7 @@ def _marks(simulation: Simulation) -> list[Mark]:
         first = min(events, key=lambda event: order.index(event.kind))
         marks.append(Mark(day, _SIGNS[first.kind], "; ".join(event.sentence for event in events)))
     if simulation.options.drift_day is not None:
-        marks.append(Mark(simulation.options.drift_day, "", "tastes drift", over_the_plot=True))
+        marks.append(Mark(simulation.options.drift_day, "drift", "tastes drift", over_the_plot=True))
     return marks
 
 

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
     from recipes.config import Settings
 
 # Share of what the champion shows first that the challenger may leave out.
-COVERAGE_SLACK = 0.05
+# What ranks by taste shows fewer different recipes first than what ranks by words: under simulated cooks, 0.05 refused
+# versions for sixty days whose answers were better on the holdout (seed 3 of benchmarks/loop.py).
+COVERAGE_SLACK = 0.2
 CLICK_SLACK = 0.02
 # Drift is told from a profile of so many impressions, the newest.
 _PROFILED = 100_000

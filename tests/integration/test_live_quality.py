@@ -14,11 +14,12 @@ from recipes.schema import answers, feedback_events, impressions
 from tests.unit.test_process_measures import Recorded
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
-RNG = np.random.default_rng(7)
 
 
 def fill(database: Database, *, n_answers: int, since: timedelta, until: timedelta, click_rate: float) -> None:
     """Answers of three recipes each, evenly spread; a recipe is clicked with a chance of *click_rate* times score."""
+    # A generator of its own, so that the order of the tests changes nothing.
+    rng = np.random.default_rng(n_answers)
     rows: dict[str, list[dict[str, Any]]] = {"answers": [], "impressions": [], "events": []}
     for number in range(n_answers):
         at = NOW - since + (since - until) * number / n_answers
@@ -38,10 +39,10 @@ def fill(database: Database, *, n_answers: int, since: timedelta, until: timedel
             }
         )
         for position in (1, 2, 3):
-            score = float(RNG.uniform(0, 1))
+            score = float(rng.uniform(0, 1))
             shown = {"request_id": request_id, "position": position, "recipe_id": f"r{position}"}
             rows["impressions"].append({**shown, "score": score, "features": {}, "propensity": 1.0})
-            if RNG.uniform() < click_rate * score:
+            if rng.uniform() < click_rate * score:
                 event = {"event_id": f"{request_id}-{position}", "event": "click", "received_at": at}
                 rows["events"].append({**event, "request_id": request_id, "recipe_id": f"r{position}"})
     with database.writing() as connection:

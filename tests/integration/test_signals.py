@@ -1,0 +1,151 @@
+"""What calls for a training of hybrid_ranker, from real rows in a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mlops.artefacts import MemoryArtefacts
+from mlops.drift import ReferenceProfile
+from mlops.model_registry import ModelMetadata, ModelRegistry
+from mlops.retraining import InstalledSignals
+from mlops.store import Database
+from recipes.ranker import HybridRanker
+from recipes.schema import answers, feedback_events, impressions
+from recipes.signals import RecipeSignals, difference_of_shares
+
+DEPLOYED = datetime(2026, 5, 1, tzinfo=UTC)
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+MODEL = "hybrid_ranker"
+
+
+@pytest.fixture
+def registry(sqlite_database: Database) -> ModelRegistry:
+    return ModelRegistry(sqlite_database, artefacts=MemoryArtefacts(), clock=lambda: DEPLOYED)
+
+
+def promoted(registry: ModelRegistry, *, profile: ReferenceProfile | None = None) -> None:
+    files = HybridRanker("1.0.0", 0.7, 0.3).files()
+    registry.register(ModelMetadata(MODEL, "1.0.0"), artefact=files, profile=profile)
+    registry.promote(MODEL, "1.0.0", because="first")
+
+
+def show(
+    database: Database,
+    *,
+    n: int,
+    since: datetime,
+    clicked: int,
+    features: Callable[[int], dict[str, float]] = lambda number: {"semantic": 0.5},
+) -> None:
+    """*n* answers of one recipe within the week from *since*; the first *clicked* of them were clicked."""
+    rows: dict[str, list[dict[str, Any]]] = {"answers": [], "impressions": [], "events": []}
+    for number in range(n):
+        at, request_id = since + timedelta(days=6) * number / n, f"{since:%m%d}-{number}"
+        rows["answers"].append(
+            {
+                "request_id": request_id,
+                "answered_at": at,
+                "query_hash": "q",
+                "language": "es",
+                "constraints": {},
+                "mode": "full",
+                "model_id": MODEL,
+                "model_version": "1.0.0",
+                "n_candidates": 9,
+                "latency_ms": 1.0,
+            }
+        )
+        shown = {"request_id": request_id, "position": 1, "recipe_id": "r"}
+        rows["impressions"].append({**shown, "score": 0.5, "features": features(number), "propensity": 1.0})
+        if number < clicked:
+            event = {"event_id": request_id, "event": "click", "received_at": at, "recipe_id": "r"}
+            rows["events"].append({**event, "request_id": request_id})
+    with database.writing() as connection:
+        connection.execute(answers.insert(), rows["answers"])
+        connection.execute(impressions.insert(), rows["impressions"])
+        if rows["events"]:
+            connection.execute(feedback_events.insert(), rows["events"])
+
+
+def signals(registry: ModelRegistry) -> RecipeSignals:
+    return RecipeSignals(registry, registry.database, clock=lambda: NOW)
+
+
+def test_fewer_clicks_than_in_the_first_week_are_a_degradation_with_an_interval(registry: ModelRegistry) -> None:
+    promoted(registry)
+    show(registry.database, n=400, since=DEPLOYED, clicked=160)
+    show(registry.database, n=400, since=NOW - timedelta(days=7), clicked=100)
+    found = signals(registry).degradation(MODEL)
+    assert found is not None
+    assert (found.metric, found.before, found.now) == ("click_ratio", 0.4, 0.25)
+    assert found.low < -0.15 < found.high < 0
+    assert found.degraded
+
+
+def test_a_fall_that_chance_explains_is_none(registry: ModelRegistry) -> None:
+    promoted(registry)
+    show(registry.database, n=400, since=DEPLOYED, clicked=160)
+    show(registry.database, n=400, since=NOW - timedelta(days=7), clicked=150)
+    found = signals(registry).degradation(MODEL)
+    assert found is not None
+    assert found.high > 0
+    assert not found.degraded
+
+
+def test_with_few_answers_or_too_soon_degradation_is_not_measured(registry: ModelRegistry) -> None:
+    assert signals(registry).degradation(MODEL) is None
+    promoted(registry)
+    show(registry.database, n=400, since=DEPLOYED, clicked=160)
+    assert signals(registry).degradation(MODEL) is None
+    soon = RecipeSignals(registry, registry.database, clock=lambda: DEPLOYED + timedelta(days=10))
+    assert soon.degradation(MODEL) is None
+
+
+def test_columns_that_moved_from_what_the_champion_learned_from_have_drifted(registry: ModelRegistry) -> None:
+    rng = np.random.default_rng(5)
+    reference = {name: rng.normal(0.5, 0.1, 2_000) for name in ("semantic", "quickness", "taste")}
+    promoted(registry, profile=ReferenceProfile.of(reference))
+    shifted, same = rng.normal(0.7, 0.1, 600), rng.normal(0.5, 0.1, 600)
+    show(
+        registry.database,
+        n=600,
+        since=NOW - timedelta(days=6, hours=12),
+        clicked=0,
+        features=lambda number: {
+            "semantic": float(shifted[number]),
+            "quickness": float(same[number]),
+            "taste": float(shifted[number]),
+        },
+    )
+    found = signals(registry).drift(MODEL)
+    assert found is not None
+    assert {one.column: one.drifted for one in found} == {"semantic": True, "quickness": False}
+
+
+def test_without_a_profile_or_traffic_drift_is_not_measured(registry: ModelRegistry) -> None:
+    promoted(registry)
+    assert signals(registry).drift(MODEL) is None
+
+
+def test_of_other_models_nothing_is_measured(registry: ModelRegistry) -> None:
+    found = signals(registry)
+    assert found.labelled_since("churn", DEPLOYED) is None
+    assert found.degradation("churn") is None
+    assert found.drift("churn") is None
+    assert InstalledSignals().degradation("churn") is None
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    # Newcombe (1998), table II, method 10, comparisons a and g; there the difference is the other way round.
+    [((48, 80), (56, 70), (0.0524, 0.3339)), ((0, 10), (10, 10), (0.6075, 1.0))],
+)
+def test_the_interval_of_two_shares_is_that_of_newcombe(
+    before: tuple[int, int], after: tuple[int, int], expected: tuple[float, float]
+) -> None:
+    assert difference_of_shares(before, after) == pytest.approx(expected, abs=1e-4)
