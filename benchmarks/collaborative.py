@@ -244,7 +244,7 @@ def print_contest(name: str, splits: list[Figures]) -> Figures:
         peers = [contender for contender in merged if contender != "our feature"]
         best = max(peers, key=lambda contender: summary[contender][metric])
         result = compare(merged[best][metric], merged["our feature"][metric], metric=metric)
-        at_least = "at least as good" if result.effect >= 0 else "NOT as good"
+        at_least = "NOT as good" if result.verdict == "worse" else "as good"
         print(f"{metric}: {at_least} as {best}, the best peer. {result.sentence}")
         summary[f"{metric} against {best}"] = result.to_dict()
     return summary
