@@ -9,6 +9,7 @@ history get the popularity (with recency, where there are dates) from every cont
 chance: with three seeds each cook's values are averaged.
 
 EASE covers the 4,096 recipes that most cooks know, as our feature does; the others rank below, by popularity.
+"As good" is printed where the paired comparison with the best peer does not say worse.
 """
 
 from __future__ import annotations
