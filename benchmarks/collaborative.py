@@ -9,6 +9,7 @@ history get the popularity (with recency, where there are dates) from every cont
 chance: with three seeds each cook's values are averaged.
 
 EASE covers the 4,096 recipes that most cooks know, as our feature does; the others rank below, by popularity.
+"As good" is printed where the paired comparison with the best peer does not say worse.
 """
 
 from __future__ import annotations
@@ -244,7 +245,7 @@ def print_contest(name: str, splits: list[Figures]) -> Figures:
         peers = [contender for contender in merged if contender != "our feature"]
         best = max(peers, key=lambda contender: summary[contender][metric])
         result = compare(merged[best][metric], merged["our feature"][metric], metric=metric)
-        at_least = "at least as good" if result.effect >= 0 else "NOT as good"
+        at_least = "NOT as good" if result.verdict == "worse" else "as good"
         print(f"{metric}: {at_least} as {best}, the best peer. {result.sentence}")
         summary[f"{metric} against {best}"] = result.to_dict()
     return summary

@@ -120,4 +120,5 @@ feedback_events = sa.Table(
         ["request_id", "recipe_id"], ["impressions.request_id", "impressions.recipe_id"], name="feedback_was_shown"
     ),
     sa.Index("feedback_by_answer", "request_id"),
+    sa.Index("feedback_by_time", "received_at"),
 )

@@ -25,6 +25,7 @@ from mlops.tracking import MirrorRunner
 from recipes import schema
 from recipes.answer_check import AnswerCheck
 from recipes.catalog import Catalogue, starter_recipes
+from recipes.collaborative.serving import COLLABORATIVE_FOLDER, CollaborativeWatch
 from recipes.config import Settings
 from recipes.encoder import Encoder, UseEncoder, encoder_for
 from recipes.errors import EncoderUnavailable, IndexUnavailable
@@ -125,6 +126,7 @@ class Service:
             clock=clock,
             new_id=new_id,
         )
+        self._collaborative = CollaborativeWatch(settings.var_dir / COLLABORATIVE_FOLDER)
         self._tastes = TasteKeeper(self.catalogue, self.lexicon)
         self.live = LiveModel(
             self.registry,
@@ -149,6 +151,7 @@ class Service:
         self._attempt("index", self._prepare_index)
         if self._has_tables:
             self._attempt("database", self._prepare_model)
+        self.recommender.collaborative = self._collaborative.newest()
 
     def start(self) -> None:
         """Prepare, and begin the background work."""
@@ -319,7 +322,8 @@ class Service:
                 _log.exception("the watch goes on after an error that nobody foresaw")
 
     def _look_around(self) -> None:
-        """Serve a new index soon after it was built; try again what failed."""
+        """Serve a new index and a new collaborative model soon after they were made; try again what failed."""
+        self.recommender.collaborative = self._collaborative.newest()
         if not self._has_tables:
             self._attempt("database", self._recover_database)
         if "encoder" in self.problems:

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from recipes.collaborative.model import CollaborativeModel
 
 NAME = "collaborative.npz"
-_FORMAT = 1
+_FORMAT = 2
 # Type and number of dimensions of each array in it.
 _ARRAYS = {
     "format": ("int64", 0),
     "options": ("float64", 1),
+    "fingerprint": ("uint8", 1),
     "typical": ("float64", 0),
     "recipes": ("int64", 1),
     "popularity": ("float32", 1),
@@ -48,7 +49,8 @@ def packed(model: CollaborativeModel) -> dict[str, bytes]:
     np.savez(
         content,
         format=np.int64(_FORMAT),
-        options=np.array([options.ridge, options.popularity_weight, half_life]),
+        options=np.array([options.ridge, options.popularity_weight, half_life, options.history_power]),
+        fingerprint=np.frombuffer(bytes.fromhex(model.fingerprint), np.uint8),
         typical=np.float64(model.typical),
         recipes=model.recipes,
         popularity=model.popularity,
@@ -72,14 +74,15 @@ def unpacked(files: Mapping[str, bytes]) -> dict[str, Any]:
         raise RankerFailed(f"the artefact has no file {NAME}")
     arrays = _read(files[NAME])
     _check(arrays)
-    ridge, weight, half_life = arrays["options"].tolist()
+    ridge, weight, half_life, power = arrays["options"].tolist()
     try:
-        options = Options(ridge, weight, None if math.isinf(half_life) else half_life)
+        options = Options(ridge, weight, None if math.isinf(half_life) else half_life, power)
         users = _users(arrays)
     except (BadInteractions, UnicodeDecodeError) as error:
         raise RankerFailed(f"{NAME}: {error}") from error
     return {
         "options": options,
+        "fingerprint": arrays["fingerprint"].tobytes().hex(),
         "recipes": arrays["recipes"],
         "popularity": arrays["popularity"],
         "weights": arrays["weights"],
@@ -109,7 +112,8 @@ def _check(arrays: Arrays) -> None:
     n_history, n_bytes = len(arrays["history_recipes"]), len(arrays["user_bytes"])
     sound = {
         "format": int(arrays["format"]) == _FORMAT,
-        "options": len(arrays["options"]) == 3,
+        "options": len(arrays["options"]) == 4,
+        "fingerprint": len(arrays["fingerprint"]) == 32,
         "typical": math.isfinite(arrays["typical"]) and arrays["typical"] > 0,
         "recipes": n_recipes > 0 and len(np.unique(arrays["recipes"])) == n_recipes,
         "popularity": len(arrays["popularity"]) == n_recipes and _within(arrays["popularity"], 0, 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,6 +68,16 @@ class Interactions:
         """Those that are *chosen*, shape (n_interactions,)."""
         at = None if self.at is None else self.at[chosen]
         return Interactions(self.users[chosen], self.recipes[chosen], self.weights[chosen], at)
+
+    def fingerprint(self) -> str:
+        """SHA-256 of all values in hexadecimal, whatever their order."""
+        columns = [self.recipes, self.weights, *([] if self.at is None else [self.at])]
+        names = self.users.astype(str)
+        order = np.lexsort((*columns, names))
+        digest = hashlib.sha256("\n".join(names[order]).encode())
+        for column in columns:
+            digest.update(np.ascontiguousarray(column[order]).tobytes())
+        return digest.hexdigest()
 
     def before(self, as_of: datetime | None) -> Interactions:
         """Those at < *as_of*; all of them for None.

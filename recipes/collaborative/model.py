@@ -38,6 +38,7 @@ class CollaborativeModel:
         weights: shape (n_head, n_head), float16: row j says what each recipe in a history says for recipe j.
         typical: EASE's best prediction for a typical cook, above 0.
         histories: what each known cook met.
+        fingerprint: of the interactions that it was fitted on.
     """
 
     options: Options
@@ -46,6 +47,7 @@ class CollaborativeModel:
     weights: NDArray[np.float16]
     typical: float
     histories: Histories
+    fingerprint: str
     _order: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _sorted: NDArray[np.int64] = field(init=False, repr=False, compare=False)
     _rows: Mapping[str, int] = field(init=False, repr=False, compare=False)
@@ -162,7 +164,8 @@ def _now(known: Interactions, as_of: datetime | None) -> float | None:
 def _fitted(known: Interactions, options: Options, *, now: float | None) -> CollaborativeModel:
     table = Table.of(known)
     popularity = recent_popularity(known, table.recipes, now=now, half_life_days=options.half_life_days)
-    weights = ease_weights(gram(table.matrix[:, :MOST_IN_HEAD]), ridge=options.ridge)
+    together = gram(table.matrix[:, :MOST_IN_HEAD], power=options.history_power)
+    weights = ease_weights(together, ridge=options.ridge)
     return CollaborativeModel(
         options=options,
         recipes=table.recipes,
@@ -170,4 +173,5 @@ def _fitted(known: Interactions, options: Options, *, now: float | None) -> Coll
         weights=np.ascontiguousarray(weights.T).astype(np.float16),
         typical=typical_best(table.matrix, weights),
         histories=Histories.of(table, n_head=len(weights), longest=LONGEST_HISTORY),
+        fingerprint=known.fingerprint(),
     )

@@ -37,6 +37,7 @@ class TrainingData:
     Attributes:
         looks: how likely cooks look at each position, from the training part.
         n_items: recipes in the catalogue.
+        is_read: whether it was read from the database; what cooks did besides is there, too, up to the last cut.
     """
 
     train: Examples
@@ -45,6 +46,7 @@ class TrainingData:
     looks: NDArray[np.float64]
     cuts: Cuts
     n_items: int
+    is_read: bool = False
 
     def fingerprint(self) -> str:
         """SHA-256 of all values, in hexadecimal. The same answers and reactions give the same one, whenever asked."""

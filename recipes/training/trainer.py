@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from mlops.evaluation.lists import coverage, gini_of_exposure
 from mlops.retraining.trainer import Progress, Trained
 from mlops.store import Database
 from recipes import schema
+from recipes.collaborative.serving import COLLABORATIVE_FOLDER, refit
 from recipes.config import load_settings
 from recipes.ranker import MODEL_ID, Ranker, ranker_from
 from recipes.training.data import TrainingData, checked, divided
@@ -50,16 +52,20 @@ class HybridRankerTrainer:
         database: Database,
         *,
         golden: GoldenJudge | None = None,
+        collaborative: Path | None = None,
         options: TrainingOptions | None = None,
         clock: Clock = utc_now,
     ) -> None:
         """Nothing is read yet.
 
         Args:
+            collaborative: folder from which the service takes the collaborative model, which is fitted anew with each
+                training from the database; without it there is none.
             golden: asks the golden queries; without it there is no gate for them.
         """
         self._database = database
         self._golden = golden
+        self._collaborative = collaborative
         self._options = options or TrainingOptions()
         self._clock = clock
         self._asked_golden = False
@@ -74,7 +80,7 @@ class HybridRankerTrainer:
         now = self._clock()
         since = now - timedelta(days=self._options.lookback_days)
         log = read_log(self._database, since=since, until=now)
-        return divided(log, self._options, until=now.timestamp())
+        return replace(divided(log, self._options, until=now.timestamp()), is_read=True)
 
     def take(self, training_data: Any, validation_data: Any = None) -> TrainingData:
         """Data frames in the layout of ``training_rows``, see :mod:`recipes.training.frames`; labels are final.
@@ -108,10 +114,11 @@ class HybridRankerTrainer:
         """
         options = self._options.with_parameters(parameters)
         fitted = fit(data, options, seed=seed, progress=progress)
+        together = self._refit_collaborative(data, seed=seed, progress=progress)
         progress(0.95, "writing the artefact")
         return Trained(
             files=fitted.ranker.files(),
-            metrics={**data.counts(), **fitted.metrics},
+            metrics={**data.counts(), **fitted.metrics, **together},
             parameters={
                 **{name: getattr(options, name) for name in _SHAPING},
                 "kind_chosen": _kind_of(fitted.ranker),
@@ -121,6 +128,15 @@ class HybridRankerTrainer:
             curves={"validation_ndcg@3": fitted.curve} if fitted.curve else {},
             profile=ReferenceProfile.of(_newest(data.train)),
         )
+
+    def _refit_collaborative(self, data: TrainingData, *, seed: int, progress: Progress) -> dict[str, float]:
+        """Fit the feature for requests to come. The examples of *data* keep what was written down with them."""
+        if self._collaborative is None or not data.is_read:
+            return {}
+        progress(0.9, "fitting what cooks with the same history like")
+        as_of = datetime.fromtimestamp(data.cuts.until, UTC)
+        model = refit(self._database, self._collaborative, as_of=as_of, seed=seed)
+        return {"collaborative_cooks": float(len(model.histories.users)) if model else 0.0}
 
     def evaluate(self, files: Mapping[str, bytes], data: TrainingData) -> Evaluation:
         """The artefact orders the logged answers of the holdout anew, and answers the golden queries.
@@ -176,7 +192,9 @@ def hybrid_ranker_trainer(settings: Settings | None = None, *, clock: Clock = ut
     """
     settings = settings or load_settings()
     database = Database(settings.state_url, tables=(toolkit.MIGRATIONS, schema.MIGRATIONS))
-    return HybridRankerTrainer(database, golden=GoldenQueries(settings), clock=clock)
+    return HybridRankerTrainer(
+        database, golden=GoldenQueries(settings), collaborative=settings.var_dir / COLLABORATIVE_FOLDER, clock=clock
+    )
 
 
 def _after(times: NDArray[np.float64]) -> float:

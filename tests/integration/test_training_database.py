@@ -25,7 +25,7 @@ from recipes.training import HybridRankerTrainer, hybrid_ranker_trainer, labelle
 from recipes.training.golden import ask_golden
 from tests.shown_worlds import BEGIN, World, silent
 
-WORLD = World(n_answers=700)
+WORLD = World(n_answers=1_400)
 
 
 def test_what_is_read_is_what_was_shown_and_done(emptied_database: Database) -> None:

@@ -15,7 +15,7 @@ from mlops.artefacts.formats import refuse_unsafe
 from mlops.errors import TooLittleData
 from recipes.collaborative import COLLABORATIVE_FILE, CollaborativeModel, Interactions, Options
 from recipes.collaborative import model as model_module
-from recipes.collaborative.choice import HALF_LIVES_DAYS, POPULARITY_WEIGHTS, choose_options, split_for_validation
+from recipes.collaborative.choice import HALF_LIVES_DAYS, choose_options, split_for_validation
 from recipes.collaborative.ease import ease_weights, gram
 from recipes.collaborative.histories import Histories
 from recipes.collaborative.interactions import Table, recent_popularity
@@ -77,18 +77,19 @@ def test_each_column_of_ease_is_the_ridge_regression_on_all_other_recipes(seed: 
         assert weights[target, target] == 0
 
 
-def test_a_long_history_counts_by_the_root_of_its_length() -> None:
-    # Cook 0 met both recipes and two more: each pair counts 1/2. Cook 1 met the first alone: 1.
+@pytest.mark.parametrize(("power", "pair"), [(0.0, 1.0), (0.25, 4**-0.25), (0.5, 0.5)])
+def test_a_long_history_counts_by_a_power_of_its_length(power: float, pair: float) -> None:
+    # Cook 0 met both recipes and two more. Cook 1 met the first alone, which counts 1.
     matrix = sp.csr_matrix(np.array([[1.0, 1, 1, 1], [1.0, 0, 0, 0]]))
-    together = gram(matrix)
-    assert together[0, 1] == pytest.approx(0.5)
-    assert together[0, 0] == pytest.approx(1.5)
+    together = gram(matrix, power=power)
+    assert together[0, 1] == pytest.approx(pair)
+    assert together[0, 0] == pytest.approx(pair + 1)
 
 
 def test_a_gram_matrix_of_several_blocks_is_the_product_of_the_weighted_histories() -> None:
     dense = (np.random.default_rng(3).random((40, 700)) < 0.1).astype(np.float64)
     weighted = dense / np.sqrt(dense.sum(axis=1, keepdims=True))
-    np.testing.assert_allclose(gram(sp.csr_matrix(dense)), weighted.T @ dense, rtol=1e-5)
+    np.testing.assert_allclose(gram(sp.csr_matrix(dense), power=0.5), weighted.T @ dense, rtol=1e-5)
 
 
 def test_popularity_halves_with_each_half_life() -> None:
@@ -208,7 +209,7 @@ def test_options_are_chosen_by_what_ranks_held_out_recipes_best() -> None:
     undated = Interactions(camps.users, camps.recipes, camps.weights)
     chosen = choose_options(undated, seed=1, n_head=4_096)
     # Taste is all there is to see in two camps of equal size.
-    assert chosen.popularity_weight == POPULARITY_WEIGHTS[0]
+    assert chosen.popularity_weight < 1
     assert chosen.half_life_days is None
     assert choose_options(camps, seed=1, n_head=4_096).half_life_days is not None
     # Nobody has a taste here: everybody cooks what is in fashion, and that changed a month before the last fifth.
@@ -222,7 +223,7 @@ def test_options_are_chosen_by_what_ranks_held_out_recipes_best() -> None:
         at=CUT.timestamp() - days * 86_400,
     )
     in_fashion = choose_options(crowd, seed=1, n_head=4_096)
-    assert in_fashion.popularity_weight > POPULARITY_WEIGHTS[0]
+    assert in_fashion.popularity_weight > 1
     assert in_fashion.half_life_days == min(HALF_LIVES_DAYS)
 
 
@@ -281,8 +282,9 @@ def test_a_file_that_is_missing_cut_or_changed_is_refused(model: CollaborativeMo
         ("typical", np.float64(0)),
         ("recipes", np.zeros(20, np.int64)),
         ("recipes", np.zeros(20, np.float32)),
-        ("format", np.int64(2)),
-        ("options", np.array([-1.0, 0.1, 1])),
+        ("format", np.int64(1)),
+        ("options", np.array([-1.0, 0.1, 1, 0])),
+        ("fingerprint", np.zeros(20, np.uint8)),
         ("user_bytes", np.full(470, 255, np.uint8)),
     ],
 )
@@ -322,7 +324,10 @@ def test_a_cut_needs_dates_and_something_before_it(events: Interactions) -> None
         CollaborativeModel.fit(events, seed=0, as_of=datetime(2020, 1, 1, tzinfo=UTC))
 
 
-@pytest.mark.parametrize("wrong", [{"ridge": 0.0}, {"popularity_weight": -1.0}, {"half_life_days": float("nan")}])
-def test_an_option_that_is_not_above_zero_is_refused(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [{"ridge": 0.0}, {"popularity_weight": -1.0}, {"half_life_days": float("nan")}, {"history_power": 1.5}],
+)
+def test_an_option_out_of_its_range_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(BadInteractions, match=next(iter(wrong))):
         Options(**wrong)
