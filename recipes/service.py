@@ -344,9 +344,10 @@ class Service:
         if "encoder" in self.problems:
             self._attempt("encoder", lambda: self.encoder.encode(["prueba"]))
         index = self.recommender.index
-        if index is None:
+        if index is None or "index" in self.problems:
+            # Also where it is open: its folder may be gone, and then it has to be built anew.
             self._attempt("index", self._prepare_index)
-        elif "index" in self.problems or self.library.current_name() not in {None, index.name}:
+        elif self.library.current_name() not in {None, index.name}:
             self._attempt("index", self._open_index)
         self._close_retired()
 
