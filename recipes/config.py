@@ -46,6 +46,9 @@ class Settings(ToolkitSettings):
         0.05,
         description="Share of the answers shown a little differently, so that models can learn from them; 0 is never.",
     )
+    rollout_click_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
+        3600.0, description="How long a list shown during a rollout has to be clicked, in seconds; then it is counted."
+    )
 
     @field_validator("openai_base_url")
     @classmethod

@@ -1,12 +1,14 @@
-"""What watches the service, and makes it better: metrics, the rules over them, alerts, retraining."""
+"""What watches the service, and makes it better: metrics, the rules over them, alerts, retraining, rollouts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from mlops.clock import Clock, utc_now
 from mlops.logging_config import log_state
 from mlops.model_registry import ModelRegistry
+from mlops.monitoring.alert_records import Firing, Severity
 from mlops.monitoring.alerting import open_alerting
 from mlops.monitoring.collector import open_metrics
 from mlops.monitoring.health import HealthMonitor
@@ -15,6 +17,7 @@ from mlops.monitoring.thresholds import thresholds_of
 from mlops.retraining import RetrainingOrchestrator, RetrainingRunner
 from mlops.retraining.opening import open_orchestrator, trainers_of
 from mlops.retraining.rules import rules_of_jobs
+from mlops.rollout import RolloutController, RolloutRunner
 from recipes.config import Settings
 from recipes.live_quality import LiveQuality
 from recipes.measures import MEASURES, ServiceMeasures
@@ -26,9 +29,10 @@ TRAINER = "recipes.training:hybrid_ranker_trainer"
 
 
 class Operations:
-    """Metrics, watch, alerts and retraining of a service. :meth:`start` begins, :meth:`stop` leaves nothing unwritten.
+    """Metrics, watch, alerts, retraining and rollouts of a service.
 
-    Nothing of it is on the path of an answer but appending points to a list, and nothing of it can fail one.
+    :meth:`start` begins, :meth:`stop` leaves nothing unwritten. Nothing of it is on the path of an answer but
+    appending points to a list, and nothing of it can fail one.
 
     Attributes:
         metrics: where everything is recorded; what other processes recorded is in it, too.
@@ -36,6 +40,7 @@ class Operations:
         alerts: the book of alerts.
         health: the state of the service by its metrics.
         retraining: tells whether the model needs to be trained anew, and keeps the jobs.
+        rollouts: brings new versions in step by step, and takes them back.
     """
 
     def __init__(
@@ -45,6 +50,7 @@ class Operations:
         registry: ModelRegistry,
         queues: Mapping[str, Count],
         totals: Callable[[], Iterable[Total]],
+        serving: Callable[[str], str | None],
         clock: Clock = utc_now,
     ) -> None:
         """Nothing is opened yet.
@@ -52,11 +58,13 @@ class Operations:
         Args:
             queues: how much waits in each queue of the service, by its name.
             totals: what the service counts by itself, see :class:`~mlops.monitoring.process.ProcessSampler`.
+            serving: the version of a model that this process answers with, None for a model that it does not serve.
         """
         thresholds = thresholds_of(settings)
         database = registry.database
         self.retraining = _retraining(settings, registry, clock)
-        self._runner = RetrainingRunner(self.retraining)
+        self.rollouts = RolloutController(registry, alarm=self._raise_alarm, serving=serving, clock=clock)
+        self._runners = (RetrainingRunner(self.retraining), RolloutRunner(self.rollouts))
         self.metrics = open_metrics(settings, clock=clock)
         for name, one in MEASURES.items():
             self.metrics.describe(name, one.kind, unit=one.unit, help=one.help, boundaries=one.boundaries)
@@ -76,22 +84,30 @@ class Operations:
         self._is_on = settings.monitoring_enabled
 
     def start(self) -> None:
-        """Begin to work on jobs and, unless MONITORING_ENABLED is off, to measure and to watch."""
+        """Begin to work on jobs and rollouts and, unless MONITORING_ENABLED is off, to measure and to watch."""
         if self._is_on:
             self.metrics.start()
             self._sampler.start()
             self._alerting.start()
             self._quality.start()
-        self._runner.start()
+        for runner in self._runners:
+            runner.start()
 
     def stop(self) -> None:
         """Stop watching, and write what was measured so far."""
-        self._runner.stop()
+        for runner in self._runners:
+            runner.stop()
         if self._is_on:
             self._quality.stop()
             self._alerting.stop()
             self._sampler.stop()
         self.metrics.stop()
+
+    def _raise_alarm(self, model_id: str, sentence: str, figures: Mapping[str, Any]) -> None:
+        # A challenger that was taken back is a matter for the morning; one that could not be is not.
+        severity: Severity = "warning" if "rollout" in figures else "critical"
+        firing = Firing("rollout", sentence, severity=severity, labels={"model_id": model_id}, evidence=figures)
+        self._alerting.patient.fire(firing)
 
     def _totals(self) -> Iterable[Total]:
         status = self.metrics.status()

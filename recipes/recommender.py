@@ -142,10 +142,18 @@ class Tastes(Protocol):
         """What this cook likes, 0 to 1, shape (n,); None where the cook is unknown."""
 
 
+class Arms(Protocol):
+    """Knows which version's turn it is where two of them serve; see :class:`recipes.rollouts.RankerRollout`."""
+
+    def answered(self, unit_id: str, champion: Ranker, answer_by: Callable[[Ranker], Answer]) -> Answer:
+        """The answer of the version whose turn it is for this cook or request; *champion* serves all others."""
+
+
 class Recommender:
     """Answers questions. Safe to use from several threads; its index and popularity can be swapped at any time.
 
     Attributes:
+        arms: lets another version answer a share of the cooks; None where one version answers all.
         collaborative: what cooks with the same history like, for the feature of this name; None where nothing is known.
         tastes: what was learned of them, for the features ``appeal`` and ``taste``; None where nothing was.
         history: what cooks did so far, for the features ``recency`` and ``affinity``.
@@ -180,6 +188,7 @@ class Recommender:
         self._exploration = exploration or _NO_EXPLORATION
         self.index = index
         self.ranker: Ranker = ranker or HybridRanker()
+        self.arms: Arms | None = None
         self.collaborative: Taste | None = None
         self.tastes: Tastes | None = None
         self.history = CookHistory(catalogue.database, library=lambda: self.index)
@@ -213,7 +222,12 @@ class Recommender:
             EncoderUnavailable, IndexUnavailable, StoreUnavailable: nothing can be answered at all.
         """
         # One ranker for the whole answer: another may take its place at any moment.
-        answer = self._answered(ask, self.ranker, self._exploration)
+        champion, arms, request_id = self.ranker, self.arms, self._new_id()
+
+        def by(ranker: Ranker) -> Answer:
+            return self._answered(ask, ranker, self._exploration, request_id)
+
+        answer = by(champion) if arms is None else arms.answered(ask.user_id or request_id, champion, by)
         self._on_answer(answer)
         return answer
 
@@ -225,10 +239,10 @@ class Recommender:
         Raises:
             EncoderUnavailable, IndexUnavailable, StoreUnavailable: nothing can be answered at all.
         """
-        return self._answered(ask, ranker, _NO_EXPLORATION)
+        return self._answered(ask, ranker, _NO_EXPLORATION, self._new_id())
 
-    def _answered(self, ask: Ask, ranker: Ranker, exploration: Exploration) -> Answer:
-        stages, request_id = _Stages(), self._new_id()
+    def _answered(self, ask: Ask, ranker: Ranker, exploration: Exploration, request_id: str) -> Answer:
+        stages = _Stages()
         understanding = understand(ask.query, self.lexicon)
         unknown = unknown_exclusions(ask.filters, self.lexicon, understanding.language)
         understanding = replace(understanding, unknown_exclusions=(*understanding.unknown_exclusions, *unknown))

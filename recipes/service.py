@@ -39,6 +39,7 @@ from recipes.operations import Operations
 from recipes.ranker import MODEL_ID, Ranker, load_ranker
 from recipes.recommender import Answer, QueryHasher, Recommender
 from recipes.registration import register_initial_model
+from recipes.rollouts import RankerRollout
 from recipes.tastes import TasteKeeper
 from recipes.translation import BackgroundTranslation, Translator, translator_for
 
@@ -112,7 +113,12 @@ class Service:
         self.feedback = FeedbackBook(self.database, self.catalogue, self.answers, clock=clock)
         self.registry = open_registry(settings, database=self.database, clock=clock)
         self.operations = Operations(
-            settings, registry=self.registry, queues=self._queues(), totals=self._totals, clock=clock
+            settings,
+            registry=self.registry,
+            queues=self._queues(),
+            totals=self._totals,
+            serving=self.version_served,
+            clock=clock,
         )
         translator = translator or translator_for(settings)
         self.translation = None if translator is None else self._in_background(translator)
@@ -127,6 +133,17 @@ class Service:
             new_id=new_id,
         )
         self._collaborative = CollaborativeWatch(settings.var_dir / COLLABORATIVE_FOLDER)
+        self.rollout = RankerRollout(
+            self.registry,
+            load=load_ranker,
+            try_out=self.recommender.rehearse,
+            answer_with=self.recommender.answer_with,
+            click_seconds=settings.rollout_click_seconds,
+            clock=clock,
+        )
+        if records:
+            # What leaves no trace could not be counted either.
+            self.recommender.arms = self.rollout
         self._tastes = TasteKeeper(self.catalogue, self.lexicon)
         self.live = LiveModel(
             self.registry,
@@ -158,6 +175,7 @@ class Service:
         self.prepare()
         self.operations.start()
         self.live.start()
+        self.rollout.start()
         self.mirror.start()
         self.answers.start()
         self.answer_check.start()
@@ -173,6 +191,7 @@ class Service:
         if self._watcher is not None:
             # It may be waiting for an endpoint that does not answer; it goes with the process.
             self._watcher.join(timeout=RETIREMENT_SECONDS)
+        self.rollout.stop()
         self.live.stop()
         self.mirror.stop()
         if self.translation is not None:
@@ -274,7 +293,7 @@ class Service:
         self.live.refresh()
 
     def _serve(self, served: Served[Ranker]) -> None:
-        self.recommender.ranker = served.model
+        self.rollout.stand_in, self.recommender.ranker = self.recommender.ranker, served.model
 
     def _load_encoder(self) -> None:
         if isinstance(self.encoder, UseEncoder):
@@ -329,9 +348,10 @@ class Service:
         if "encoder" in self.problems:
             self._attempt("encoder", lambda: self.encoder.encode(["prueba"]))
         index = self.recommender.index
-        if index is None:
+        if index is None or "index" in self.problems:
+            # Also where it is open: its folder may be gone, and then it has to be built anew.
             self._attempt("index", self._prepare_index)
-        elif "index" in self.problems or self.library.current_name() not in {None, index.name}:
+        elif self.library.current_name() not in {None, index.name}:
             self._attempt("index", self._open_index)
         self._close_retired()
 

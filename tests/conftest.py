@@ -232,11 +232,11 @@ class LiveServer:
         self._environment = environment
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *, workers: int = 1) -> LiveServer:
+    def start(self, *, workers: int = 1, app: str = "app:app") -> LiveServer:
         """Start the process, and wait until it answers."""
         clean = {name: value for name, value in os.environ.items() if name not in OUR_VARIABLES}
         command = [
-            sys.executable, "-m", "uvicorn", "app:app", "--port", str(self.port), "--workers", str(workers),
+            sys.executable, "-m", "uvicorn", app, "--port", str(self.port), "--workers", str(workers),
             "--app-dir", str(REPOSITORY), "--log-level", "warning",
         ]  # fmt: skip
         with (self.data_dir / "server.log").open("ab") as log:

@@ -7,10 +7,19 @@ of them, and whoever goes on from there, comes to the same end.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlops.errors import ApprovalRequired, Conflict, Frozen, IllegalMove, VersionExists
+from mlops.errors import (
+    ApprovalRequired,
+    Barred,
+    Conflict,
+    Frozen,
+    IllegalMove,
+    RolloutOpen,
+    RolloutRefused,
+    VersionExists,
+)
 from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
 from mlops.retraining.book import JobBook
 from mlops.retraining.config import RetrainingConfig
@@ -20,14 +29,25 @@ from mlops.tracking.curves import JOB_TAG
 
 ACTOR = "retraining"
 
+# Begins to bring a version of a model in, for a reason, and says so. The errors are those of a rollout's start.
+BringIn = Callable[[str, str, str], str]
+
 
 class Consequences:
-    """Registers what a job has made, and promotes it, asks a person, or archives it."""
+    """Registers what a job has made, and promotes it, rolls it out, asks a person, or archives it."""
 
-    def __init__(self, book: JobBook, registry: ModelRegistry, config: RetrainingConfig) -> None:
+    def __init__(
+        self, book: JobBook, registry: ModelRegistry, config: RetrainingConfig, *, bring_in: BringIn | None = None
+    ) -> None:
+        """Consequences of the jobs in *book*.
+
+        Args:
+            bring_in: takes the place of a promotion that nobody has to approve; None: it is promoted at once.
+        """
         self._book = book
         self._registry = registry
         self._config = config
+        self._bring_in = bring_in
 
     def draw(self, job: RetrainingJob, entry: TrainerEntry) -> RetrainingJob:
         """Bring a job whose evidence is kept to its end, or to where it waits for a person.
@@ -112,19 +132,31 @@ class Consequences:
 
     def _promoted(self, job: RetrainingJob, evidence: Any) -> RetrainingJob:
         try:
-            self._promote_or_ask(job, evidence)
+            outcome, reason = self._brought_in(job, evidence)
         except ApprovalRequired as waits:
             return self._book.move(job, "awaiting_approval", doing="waits for a person", reason=str(waits))
         except Conflict as conflict:
             return self._not_promoted(job, "not promoted", f"Its champion is not in production any more: {conflict}.")
-        return self._completed(job, "promoted", evidence["sentence"])
+        except (RolloutOpen, Barred, RolloutRefused) as refusal:
+            return self._not_promoted(job, "not promoted", f"It could not be rolled out: {refusal}.")
+        return self._completed(job, outcome, reason)
 
-    def _promote_or_ask(self, job: RetrainingJob, evidence: Any) -> None:
+    def _brought_in(self, job: RetrainingJob, evidence: Any) -> tuple[str, str]:
+        """(outcome, reason) of a version that is in production now, or on its way there."""
         try:
+            if self._bring_in is not None and self._config.auto_approve:
+                return "rolled out", self._rolled_out(job, self._bring_in, evidence["sentence"])
             self._promote(job, evidence, asks=not self._config.auto_approve, automatic=True)
         except Frozen:
             # A freeze stops programs, not people: one may still want what was made.
             self._promote(job, evidence, asks=True, automatic=False)
+        return "promoted", evidence["sentence"]
+
+    def _rolled_out(self, job: RetrainingJob, bring_in: BringIn, because: str) -> str:
+        champion = self._registry.get_production_model(job.model_id)
+        if champion is None or champion.version != job.champion:
+            raise Conflict(f"{job.model_id} {'has none' if champion is None else champion.version} in production")
+        return bring_in(job.model_id, job.challenger or "", because)
 
     def _promote(self, job: RetrainingJob, evidence: Any, *, asks: bool, automatic: bool) -> None:
         self._registry.promote(

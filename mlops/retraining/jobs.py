@@ -66,7 +66,8 @@ class RetrainingJob:
         artefact: digest of its files.
         result: metrics, parameters and curves of the training.
         evidence: comparison, verdicts and looks; what a promotion rests on.
-        outcome: ``promoted``, ``not promoted``, ``rejected``, ``nothing new``, …; None while it is open.
+        outcome: ``promoted``, ``rolled out``, ``not promoted``, ``rejected``, ``nothing new``, …; None while it is
+            open.
         reason: why it ended so, in a sentence.
     """
 

@@ -9,6 +9,7 @@ from mlops.config import Settings, default_settings, load_settings
 from mlops.errors import InvalidSettings
 from mlops.model_registry import ModelRegistry, default_registry, open_registry
 from mlops.retraining.config import RetrainingConfig, folder_of
+from mlops.retraining.consequences import BringIn
 from mlops.retraining.needs import InstalledSignals, Signals
 from mlops.retraining.orchestrator import RetrainingOrchestrator
 from mlops.retraining.process import Training
@@ -66,7 +67,18 @@ def open_orchestrator(
         signals=signals or InstalledSignals(),
         training=training,
         environment=child_environment(settings, registry.database, "" if uri is None else uri.get_secret_value()),
+        bring_in=_bring_in(settings, registry),
     )
+
+
+def _bring_in(settings: Settings, registry: ModelRegistry) -> BringIn | None:
+    if settings.rollout_policy == "off":
+        return None
+    # Rollouts bring SciPy with them, which a command that only lists jobs can do without.
+    from mlops.retraining.gradual import GradualStart
+    from mlops.rollout import RolloutController, plan_from_settings
+
+    return GradualStart(RolloutController(registry), plan_from_settings(settings))
 
 
 def trainers_of(settings: Settings | None = None) -> Trainers:

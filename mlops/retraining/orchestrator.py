@@ -12,7 +12,7 @@ from mlops.model_registry import ModelRegistry
 from mlops.people import system_user
 from mlops.retraining.book import JobBook
 from mlops.retraining.config import RetrainingConfig
-from mlops.retraining.consequences import Consequences
+from mlops.retraining.consequences import BringIn, Consequences
 from mlops.retraining.frames import write_frames
 from mlops.retraining.jobs import RetrainingJob
 from mlops.retraining.needs import Need, NeedCheck, NoSignals, Signals
@@ -38,6 +38,7 @@ class RetrainingOrchestrator:
         training: Training | None = None,
         environment: Mapping[str, str] | None = None,
         book: JobBook | None = None,
+        bring_in: BringIn | None = None,
     ) -> None:
         """An orchestrator of the models in *registry*, whose tables are there.
 
@@ -48,6 +49,8 @@ class RetrainingOrchestrator:
             training: how a training is run; default: in a process of its own, within the limits of *config*.
             environment: of that process, beside that of this one.
             book: the jobs; default: those in the registry's database, on the time of this machine.
+            bring_in: what takes the place of a promotion that nobody has to approve, such as
+                :class:`mlops.retraining.gradual.GradualStart`; default: nothing.
         """
         from mlops.retraining.opening import trainers_of
 
@@ -57,6 +60,7 @@ class RetrainingOrchestrator:
         self.signals: Signals = signals or NoSignals()
         self.book = book or JobBook(registry.database)
         self._folder = folder
+        self._bring_in = bring_in
         self._training = training or TrainingProcess(
             environment=environment, memory_mb=self.config.memory_mb, timeout_seconds=self.config.timeout_seconds
         )
@@ -149,7 +153,7 @@ class RetrainingOrchestrator:
         """A worker of these jobs, for a thread or process of its own."""
         return RetrainingWorker(
             self.book, self.registry, self.trainers, self.config,
-            folder=self._folder, training=self._training, name=name,
+            folder=self._folder, training=self._training, name=name, bring_in=self._bring_in,
         )  # fmt: skip
 
     def get_job_status(self, job: RetrainingJob | int) -> dict[str, Any]:

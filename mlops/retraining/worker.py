@@ -19,7 +19,7 @@ from mlops.files import write_folder
 from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.retraining.book import JobBook, with_line
 from mlops.retraining.config import RetrainingConfig
-from mlops.retraining.consequences import Consequences, sentence_of
+from mlops.retraining.consequences import BringIn, Consequences, sentence_of
 from mlops.retraining.jobs import RetrainingJob
 from mlops.retraining.process import Training
 from mlops.retraining.trainers import TrainerEntry, Trainers
@@ -43,6 +43,7 @@ class RetrainingWorker:
         folder: Path,
         training: Training,
         name: str | None = None,
+        bring_in: BringIn | None = None,
     ) -> None:
         """A worker of the jobs in *book*.
 
@@ -50,6 +51,7 @@ class RetrainingWorker:
             folder: for the files of a job while it is worked on.
             training: how a training is run; see :class:`~mlops.retraining.process.TrainingProcess`.
             name: tells it apart from other workers, for people; default: machine, process and some letters.
+            bring_in: see :class:`~mlops.retraining.consequences.Consequences`.
         """
         self._book = book
         self._registry = registry
@@ -59,7 +61,7 @@ class RetrainingWorker:
         self._training = training
         self._name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
         self._leases = Leases(book.database, clock=book.clock)
-        self._consequences = Consequences(book, registry, config)
+        self._consequences = Consequences(book, registry, config, bring_in=bring_in)
         self.stopping = threading.Event()
         """Set it, and the training that runs is ended; its job goes back to the others."""
 

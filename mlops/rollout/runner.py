@@ -37,11 +37,16 @@ class RolloutRunner:
             self._thread = None
 
     def _run(self) -> None:
+        told = ""
         while not self._stopping.wait(self._every_seconds):
             try:
                 self._controller.step()
+                told = ""
             except MlopsError as error:
-                _log.warning("rollouts could not be stepped, and are stepped again: %s", error)
+                # A database that is away for an hour is told of once.
+                if told != str(error):
+                    _log.warning("rollouts could not be stepped, and are stepped again: %s", error)
+                told = str(error)
             except Exception:
                 # This thread must neither end nor take the service with it.
                 _log.exception("rollouts are stepped again after an error that nobody foresaw")

@@ -12,12 +12,13 @@ from fastapi import FastAPI
 
 from mlops.access import KeyRing
 from mlops.errors import StoreUnavailable
-from mlops.http import alerts, metrics, models, problems, retraining
+from mlops.http import alerts, metrics, models, problems, retraining, rollouts
 from mlops.http.access import Access, start_line
 from mlops.http.limits import BodyLimit
 from mlops.http.request_log import RequestLog, RequestSummary
 from mlops.logging_config import get_logger, setup_logging, tear_down_logging
 from mlops.monitoring.process import measure_loop_lag
+from mlops.rollout import plan_from_settings
 from recipes import web
 from recipes.api import health, routes
 from recipes.api.workers import Workers
@@ -62,7 +63,9 @@ def create_app(settings: Settings, *, service: Service | None = None) -> FastAPI
         redoc_url=None,
         docs_url=None,
     )
-    problems.install(app, {**models.STATUSES, **alerts.STATUSES, **retraining.STATUSES, **STATUSES})
+    problems.install(
+        app, {**models.STATUSES, **alerts.STATUSES, **retraining.STATUSES, **rollouts.STATUSES, **STATUSES}
+    )
     workers = Workers()
     keys = KeyRing(service.database)
     app.include_router(routes.router(service, workers))
@@ -72,6 +75,7 @@ def create_app(settings: Settings, *, service: Service | None = None) -> FastAPI
     app.include_router(metrics.router(service.operations.metrics, access))
     app.include_router(alerts.router(service.operations.alerts, access))
     app.include_router(retraining.router(service.operations.retraining, access))
+    app.include_router(rollouts.router(service.operations.rollouts, access, plan=plan_from_settings(settings)))
     web.mount(app, service)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     # The last one is the outermost: it sees what the others answer, too.

@@ -63,6 +63,7 @@ def _health(service: Service, uptime_seconds: float) -> dict[str, Any]:
         "pid": os.getpid(),
         "version": VERSION,
         "model": {"id": MODEL_ID, "version": service.recommender.ranker.version},
+        "rollout": service.rollout.to_dict(),
         "index": None if index is None else {"name": index.name, "recipes": len(index)},
         "api": told["api"],
         "alerts": _alerts(service),

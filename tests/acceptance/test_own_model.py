@@ -56,4 +56,4 @@ def test_the_guide_works_as_printed(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert [each.code for each in said] == [0] * 4
     assert "churn needs no training" in said[0].out
     assert "promoted" in said[1].out
-    assert "1.0.0 is in production" in said[2].out
+    assert "1.1.0 is in production" in said[2].out

@@ -170,7 +170,7 @@ def test_a_drill_that_did_not_heal_ends_with_one_and_an_unknown_one_is_named(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = DrillResult("lost", None, "canary; 1.1.0 answers everybody", 30.0, False, 7)
-    monkeypatch.setattr(drills, "_DRILLS", {"lost": lambda: lost})
+    monkeypatch.setattr(drills, "drills", lambda: {"lost": lambda: lost})
     ended = run("drill", "all")
     assert ended.code == 1
     assert ended.out.startswith("NOT HEALED  lost  in 30.00 s\n  noticed: nothing\n")

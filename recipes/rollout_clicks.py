@@ -1,0 +1,162 @@
+"""Which lists of a rollout were clicked, counted from the database when their time to be clicked is up.
+
+What was shown and what cooks did is in the database, so that is where it is counted: a restart loses nothing, and it
+does not matter which worker counts. The answers of each hour are counted under a name of their own, as absolute
+numbers: to count an hour again changes nothing, and hours that are over are left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from mlops.clock import Clock, utc_now
+from mlops.errors import StoreError
+from mlops.rollout import Rollout
+from mlops.rollout.counts import Name, write_counts
+from mlops.rollout.means import Sums
+from mlops.schema import rollout_counts
+from mlops.store import Database
+from mlops.store.leases import Leases
+from recipes.live_quality import OUTCOMES
+from recipes.ranker import MODEL_ID
+from recipes.schema import answers, feedback_events, impressions
+
+_log = logging.getLogger("recipes.rollouts")
+
+_HOUR_SECONDS = 3_600
+_WORKER = "clicks-"
+_LEASE = "rollout-clicks"
+_LONGEST_PAUSE_SECONDS = 30.0
+
+
+class ClickCounts:
+    """Counts ``click`` for the rollout under way: 1 for a list that was clicked within its time, else 0."""
+
+    def __init__(
+        self,
+        database: Database,
+        rollout: Callable[[], Rollout | None],
+        *,
+        settled_seconds: float,
+        clock: Clock = utc_now,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            rollout: the one under way.
+            settled_seconds: how long a list has to be clicked, more than 0.
+        """
+        self._database = database
+        self._rollout = rollout
+        self._settled = timedelta(seconds=settled_seconds)
+        self._every_seconds = min(max(settled_seconds / 4, 0.5), _LONGEST_PAUSE_SECONDS)
+        self._clock = clock
+        self._leases = Leases(database, clock=clock)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Count in the background; of all processes, one does it."""
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._run, name="rollout-clicks", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Count no more."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def turn(self) -> None:
+        """Count the lists whose time is up, from the hour that was counted last.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        rollout = self._rollout()
+        if rollout is None or rollout.status == "shadow":
+            return
+        until = self._clock() - self._settled
+        for hour in self._hours(rollout, until):
+            since = max(_time_of(hour), rollout.started_at)
+            counted = self._counted(rollout, since, min(_time_of(hour + 1), until))
+            if counted:
+                with self._database.writing() as connection:
+                    write_counts(connection, rollout.rollout_id, f"{_WORKER}{hour:09d}", counted)
+
+    def _hours(self, rollout: Rollout, until: datetime) -> Iterator[int]:
+        last = sa.select(sa.func.max(rollout_counts.c.worker)).where(
+            rollout_counts.c.rollout_id == rollout.rollout_id, rollout_counts.c.worker.startswith(_WORKER)
+        )
+        with self._database.reading() as connection:
+            worker = connection.execute(last).scalar()
+        first = _hour_of(rollout.started_at) if worker is None else int(worker.removeprefix(_WORKER))
+        yield from range(first, _hour_of(until) + 1)
+
+    def _counted(self, rollout: Rollout, since: datetime, until: datetime) -> Mapping[Name, Sums]:
+        with self._database.reading() as connection:
+            rows = connection.execute(_query(since, until, self._settled)).all()
+        arms = ((_arm(row, rollout), row) for row in rows)
+        return {(arm, "click"): Sums(row.n, row.clicked, row.clicked) for arm, row in arms if arm is not None}
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._every_seconds):
+            try:
+                # Kept until it expires: whoever asks sooner has nothing to add.
+                if self._rollout() is not None and self._leases.take(_LEASE, "service", self._every_seconds * 0.9):
+                    self.turn()
+            except StoreError as error:
+                _log.debug("clicks cannot be counted now: %s", error)
+            except Exception:
+                _log.exception("clicks could not be counted, and are counted again")
+
+
+def _query(since: datetime, until: datetime, settled: timedelta) -> sa.Select[Any]:
+    """Lists shown at >= *since* and < *until*, and how many were clicked within *settled*, by arm and version."""
+    shown = sa.exists().where(impressions.c.request_id == answers.c.request_id)
+    # In whole seconds: SQLite has no finer difference, and no list is looked at for less.
+    waited = sa.extract("epoch", feedback_events.c.received_at) - sa.extract("epoch", answers.c.answered_at)
+    clicked = sa.exists().where(
+        feedback_events.c.request_id == answers.c.request_id,
+        feedback_events.c.event.in_(OUTCOMES["click"]),
+        waited <= settled.total_seconds(),
+    )
+    # Only in a canary is an arm drawn; in shadow and after the promotion everybody has the same.
+    is_drawn = (answers.c.arm_propensity < 1).label("is_drawn")
+    return (
+        sa.select(answers.c.arm, answers.c.model_version, is_drawn, sa.func.count().label("n"))
+        .add_columns(sa.func.sum(sa.case((clicked, 1), else_=0)).label("clicked"))
+        .where(
+            answers.c.answered_at >= since,
+            answers.c.answered_at < until,
+            answers.c.model_id == MODEL_ID,
+            answers.c.mode != "popular",
+            answers.c.arm.is_not(None),
+            shown,
+        )
+        .group_by(answers.c.arm, answers.c.model_version, is_drawn)
+    )
+
+
+def _arm(row: Any, rollout: Rollout) -> str | None:
+    """Under which arm lists count; None where another version answered than was chosen, or none was drawn."""
+    if row.arm == "champion":
+        return "champion" if row.is_drawn and row.model_version == rollout.champion else None
+    if row.model_version != rollout.challenger:
+        return None
+    return "challenger" if row.is_drawn else "watch"
+
+
+def _hour_of(time: datetime) -> int:
+    return int(time.timestamp() // _HOUR_SECONDS)
+
+
+def _time_of(hour: int) -> datetime:
+    return datetime.fromtimestamp(hour * _HOUR_SECONDS, UTC)
