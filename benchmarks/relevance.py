@@ -33,6 +33,7 @@ from numpy.typing import NDArray
 
 from mlops.store import Database
 from recipes import schema
+from recipes.answer import Ask
 from recipes.catalog import Catalogue, Rating, Recipe, RecipeText
 from recipes.catalog.importers import import_file
 from recipes.constraints import Constraints
@@ -43,7 +44,7 @@ from recipes.index.store import DenseSearch, Hits, Search, VectorStore, WordSear
 from recipes.language import detect
 from recipes.lexicon import Lexicon, cooking_lexicon
 from recipes.query import understand
-from recipes.recommender import Ask, Recommender
+from recipes.recommender import Recommender
 from recipes.terms import terms_of
 from recipes.text import stems, tokens
 

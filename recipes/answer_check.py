@@ -18,6 +18,7 @@ from typing import Any
 
 from mlops.errors import StoreUnavailable
 from mlops.validation import Violation, validate_answer
+from recipes.answer import Answer, Notice
 from recipes.catalog import Catalogue, Recipe, RecipeText, StoredRecipe
 from recipes.contents import contents_of
 from recipes.durations import minutes_at_least
@@ -25,7 +26,6 @@ from recipes.errors import UnknownRecipe
 from recipes.index.document import document_of
 from recipes.language import detect
 from recipes.lexicon import Lexicon
-from recipes.recommender import Answer, Notice
 
 _log = logging.getLogger("recipes.answer_check")
 

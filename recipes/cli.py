@@ -153,9 +153,9 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Search as the service would; nothing is recorded."""
+    from recipes.answer import Ask
     from recipes.api.responses import answer_body
     from recipes.catalog.recipe import checked_language
-    from recipes.recommender import Ask
 
     spoken = checked_language(language)
     service = _service()

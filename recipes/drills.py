@@ -22,8 +22,8 @@ from mlops import schema as mlops_schema
 from mlops.errors import StoreUnavailable
 from mlops.rollout.drill import DrillResult
 from recipes import schema
+from recipes.answer import Answer, Ask
 from recipes.catalog import starter_recipes
-from recipes.recommender import Answer, Ask
 from recipes.service import Service
 from recipes.simulate.sandbox import isolated_settings
 

@@ -18,10 +18,11 @@ from mlops.clock import Clock, utc_now
 from mlops.errors import StoreUnavailable
 from mlops.store import Database, insert_new, upsert
 from recipes import schema
+from recipes.answer import Answer
 from recipes.catalog import Catalogue, Rating
 from recipes.constraints import WORD_MARK
 from recipes.errors import NotShown, UnknownRequest
-from recipes.recommender import Answer, QueryHasher
+from recipes.query_hash import QueryHasher
 
 Event = Literal["click", "cook", "save", "rating", "dismiss"]
 EVENTS: tuple[Event, ...] = get_args(Event)

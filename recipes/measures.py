@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 from mlops.monitoring.descriptions import Description, description
 from mlops.monitoring.protocol import Labels, Metrics
+from recipes.answer import Answer
 from recipes.constraints import Constraints
-from recipes.recommender import Answer
 
 _TENTHS = tuple(tenth / 10 for tenth in range(1, 11))
 # What each measure is: kind, unit, meaning. All that the service records is here, and nothing else; a test compares.

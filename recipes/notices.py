@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from recipes.recommender import Answer, Notice
+from recipes.answer import Answer, Notice
 from recipes.text import Language
 
 _WORDS: Mapping[Language, Mapping[Notice, str]] = {

@@ -6,14 +6,11 @@ query ─ parse constraints ─ encode ─ retrieve candidates ─ rank ─ loca
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Literal, Protocol, TypeVar
 
@@ -23,8 +20,9 @@ from numpy.typing import NDArray
 from mlops.clock import utc_now
 from mlops.errors import StoreUnavailable
 from mlops.store import Database
+from recipes.answer import Answer, Ask, Mode, Notice, Shown
 from recipes.catalog import Catalogue, StoredRecipe
-from recipes.constraints import Constraints, Filters, constraints_from, unknown_exclusions
+from recipes.constraints import Constraints, constraints_from, unknown_exclusions
 from recipes.contents import Contents, contents_of
 from recipes.durations import minutes_at_least
 from recipes.encoder import Encoder
@@ -35,6 +33,7 @@ from recipes.index.items import Floats, content_mark
 from recipes.index.search import Candidates, RecipeIndex, made_up_candidates
 from recipes.index.store import Vector
 from recipes.lexicon import Lexicon
+from recipes.ordering import OrderedCandidates, in_order
 from recipes.popularity import Popularity
 from recipes.query import Understanding, understand
 from recipes.ranker import MODEL_ID, HybridRanker, Ranker, RankingContext
@@ -44,85 +43,17 @@ from recipes.text import Language
 
 _log = logging.getLogger("recipes.recommender")
 
-Mode = Literal["full", "words_only", "popular", "direct"]
-Notice = Literal[
-    "nothing_left", "fewer_than_asked", "not_all_included", "time_unknown", "other_meals", "unknown_word",
-    "words_only", "popular",
-]  # fmt: skip
-
 Result = TypeVar("Result")
 
 _ERRORS: Mapping[str, type[Exception]] = {"encoder": EncoderUnavailable, "index": IndexUnavailable}
 
 N_ON_SHELF = 200
-# What it is worth to contain all ingredients that a dish's name names. On the known-item search of
-# benchmarks/relevance.py anything from 0.05 to 0.1 is as good; more hides dishes whose translation names others.
-INCLUDED_BONUS = 0.07
 # A part that failed is left alone for so long: a request need not wait for what has just failed another.
 REST_SECONDS = 2.0
 _N_CONTENTS_KEPT = 5_000
 _CANARY_QUERY = "cena rápida con verduras"
 _N_MADE_UP = 50
 _NO_EXPLORATION = Exploration()
-
-
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a cook asks for. *n* is from 1 to 20; *language* is that of the answer."""
-
-    query: str
-    n: int = 3
-    language: Language = "es"
-    user_id: str | None = None
-    filters: Filters = field(default_factory=Filters)
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One recipe of an answer, at its *position* from 1, with what the ranker knew of it.
-
-    *propensity* is the probability with which it came there, see :mod:`recipes.exploration`.
-    """
-
-    position: int
-    stored: StoredRecipe
-    score: float
-    features: Mapping[str, float]
-    propensity: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The answer to an :class:`Ask`.
-
-    Attributes:
-        notices: what the cook should know of it, such as that nothing is left.
-        mode: ``full``; ``words_only`` without an encoder; ``popular`` without an index; ``direct`` where a cook opened
-            a recipe without asking.
-        stage_ms: milliseconds spent in each stage of the path.
-        arm: of a rollout, None where none is on.
-        arm_propensity: how likely this request was to get that arm, above 0 to 1.
-    """
-
-    request_id: str
-    answered_at: datetime
-    ask: Ask
-    understanding: Understanding
-    constraints: Constraints
-    shown: tuple[Shown, ...]
-    notices: tuple[Notice, ...]
-    mode: Mode
-    model_id: str
-    model_version: str
-    n_candidates: int
-    stage_ms: Mapping[str, float]
-    arm: str | None = None
-    arm_propensity: float = 1.0
-
-    @property
-    def latency_ms(self) -> float:
-        """Milliseconds from the question to the answer."""
-        return sum(self.stage_ms.values())
 
 
 class Taste(Protocol):
@@ -329,7 +260,7 @@ class Recommender:
 
     def _ranked(
         self, ask: Ask, understanding: Understanding, rules: Constraints, ranker: Ranker, stages: _Stages
-    ) -> _Ranked:
+    ) -> OrderedCandidates:
         index = self.index
         if index is None:
             raise IndexUnavailable("there is no index yet; run: recipes index")
@@ -341,7 +272,7 @@ class Recommender:
             raise EncoderUnavailable("the words of the query find nothing, and the encoder does not answer")
         stages.end("retrieve")
         features = ranker.features(candidates, self._context(candidates.numbers, ask, rules))
-        ranked = _ranked(
+        ranked = in_order(
             candidates, features, ranker.score(features), rules, "words_only" if vector is None else "full"
         )
         stages.end("rank")
@@ -371,7 +302,7 @@ class Recommender:
         return self._catalogue.database
 
     def _from_index(
-        self, ranked: _Ranked, ask: Ask, rules: Constraints, exploration: Exploration, request_id: str
+        self, ranked: OrderedCandidates, ask: Ask, rules: Constraints, exploration: Exploration, request_id: str
     ) -> tuple[list[Shown], list[Notice]]:
         found = self._loaded(ranked, rules, ask.n)
         tiers = ranked.tiers[[place for place, _ in found]].tolist()
@@ -409,7 +340,7 @@ class Recommender:
             self.problems.pop(part, None)
         return answer
 
-    def _loaded(self, ranked: _Ranked, rules: Constraints, n: int) -> list[tuple[int, StoredRecipe]]:
+    def _loaded(self, ranked: OrderedCandidates, rules: Constraints, n: int) -> list[tuple[int, StoredRecipe]]:
         """The first candidates that are still in the catalogue and still keep *rules*: *n*, and a few to spare.
 
         Recipes may have gone or changed since the index was built.
@@ -425,7 +356,7 @@ class Recommender:
         return found[:batch_size]
 
     def _still_fits(
-        self, place: int, stored: Mapping[int, StoredRecipe], ranked: _Ranked, rules: Constraints
+        self, place: int, stored: Mapping[int, StoredRecipe], ranked: OrderedCandidates, rules: Constraints
     ) -> StoredRecipe | None:
         one = stored.get(int(ranked.candidates.numbers[place]))
         if one is None:
@@ -476,60 +407,6 @@ class Recommender:
         return known
 
 
-@dataclass(frozen=True, slots=True)
-class _Ranked:
-    """Candidates in order; places are those in the arrays of the candidates.
-
-    Attributes:
-        order: places, the ones to show first first.
-        tiers: of each candidate, how much it keeps of what was asked for: more comes first, whatever the scores.
-        kept: by notice, which candidates give no reason for it.
-    """
-
-    candidates: Candidates
-    features: Mapping[str, Floats]
-    scores: Floats
-    order: NDArray[np.intp]
-    tiers: NDArray[np.int32]
-    kept: Mapping[Notice, NDArray[np.bool_]]
-    mode: Mode
-
-    def shown(self, position: int, place: int, stored: StoredRecipe, propensity: float) -> Shown:
-        """The candidate at *place*, shown at *position*."""
-        values = {name: float(column[place]) for name, column in self.features.items()}
-        return Shown(position, stored, float(self.scores[place]), values, propensity)
-
-    def relaxed(self, places: Sequence[int]) -> list[Notice]:
-        """What had to be relaxed to show the candidates at *places*."""
-        return [notice for notice, kept in self.kept.items() if not kept[places].all()]
-
-
-def _ranked(
-    candidates: Candidates, features: Mapping[str, Floats], scores: Floats, rules: Constraints, mode: Mode
-) -> _Ranked:
-    """A recipe that keeps more of what was asked for comes before one that keeps less, whatever their scores.
-
-    Where the ingredients are part of a dish's name, they only add to the score.
-    """
-    points = scores
-    if rules.include_first:
-        n_kept = candidates.n_included
-    else:
-        n_kept = np.zeros_like(candidates.n_included)
-        share_included = candidates.n_included / max(1, len(rules.include))
-        points = scores + INCLUDED_BONUS * share_included.astype(np.float32)
-    time_is_known = candidates.minutes > 0 if rules.max_minutes else np.ones(len(candidates), dtype=np.bool_)
-    meal_fits = candidates.right_meal | ~candidates.known_meal if rules.meals else np.ones(len(candidates), np.bool_)
-    tiers = n_kept * 4 + time_is_known.astype(np.int32) * 2 + meal_fits.astype(np.int32)
-    kept: dict[Notice, NDArray[np.bool_]] = {
-        "not_all_included": candidates.n_included == len(rules.include),
-        "time_unknown": time_is_known,
-        "other_meals": meal_fits,
-    }
-    order = np.lexsort((candidates.numbers, -points, -tiers))
-    return _Ranked(candidates, features, scores, order, tiers, kept, mode)
-
-
 def _about_number(n_shown: int, n_asked: int) -> Sequence[Notice]:
     if n_shown == 0:
         return ("nothing_left",)
@@ -551,14 +428,3 @@ class _Stages:
         now = time.perf_counter()
         self.milliseconds[stage] = (now - self._since) * 1_000
         self._since = now
-
-
-class QueryHasher:
-    """Keyed hashes of queries: equal for equal queries of one installation, of no use to guess one from."""
-
-    def __init__(self, key: bytes | None = None) -> None:
-        self._key = key or secrets.token_bytes(32)
-
-    def __call__(self, query: str) -> str:
-        folded = " ".join(query.lower().split())
-        return hmac.new(self._key, folded.encode(), hashlib.sha256).hexdigest()[:32]

@@ -16,9 +16,9 @@ from mlops.errors import StoreUnavailable
 from mlops.live_model import Load
 from mlops.model_registry import ModelRegistry
 from mlops.rollout import CanaryRouter, Challenger, Choice, Ranked, ShadowRunner
+from recipes.answer import Answer, Ask
 from recipes.errors import EncoderUnavailable, IndexUnavailable
 from recipes.ranker import MODEL_ID, Ranker
-from recipes.recommender import Answer, Ask
 from recipes.rollout_clicks import ClickCounts
 
 _log = logging.getLogger("recipes.rollouts")

@@ -23,6 +23,7 @@ from mlops.monitoring.process import Total
 from mlops.store import Database
 from mlops.tracking import MirrorRunner
 from recipes import schema
+from recipes.answer import Answer
 from recipes.answer_check import AnswerCheck
 from recipes.catalog import Catalogue, starter_recipes
 from recipes.collaborative.serving import COLLABORATIVE_FOLDER, CollaborativeWatch
@@ -36,8 +37,9 @@ from recipes.index.library import QdrantServer
 from recipes.index.search import RecipeIndex
 from recipes.lexicon import Lexicon, cooking_lexicon
 from recipes.operations import Operations
+from recipes.query_hash import QueryHasher
 from recipes.ranker import MODEL_ID, Ranker, load_ranker
-from recipes.recommender import Answer, QueryHasher, Recommender
+from recipes.recommender import Recommender
 from recipes.registration import register_initial_model
 from recipes.rollouts import RankerRollout
 from recipes.tastes import TasteKeeper
@@ -133,26 +135,12 @@ class Service:
             new_id=new_id,
         )
         self._collaborative = CollaborativeWatch(settings.var_dir / COLLABORATIVE_FOLDER)
-        self.rollout = RankerRollout(
-            self.registry,
-            load=load_ranker,
-            try_out=self.recommender.rehearse,
-            answer_with=self.recommender.answer_with,
-            click_seconds=settings.rollout_click_seconds,
-            clock=clock,
-        )
+        self.rollout = self._ranker_rollout()
         if records:
             # What leaves no trace could not be counted either.
             self.recommender.arms = self.rollout
         self._tastes = TasteKeeper(self.catalogue, self.lexicon)
-        self.live = LiveModel(
-            self.registry,
-            MODEL_ID,
-            load=load_ranker,
-            try_out=self.recommender.rehearse,
-            on_swap=self._serve,
-            actor=f"service on {socket.gethostname()}",
-        )
+        self.live = self._live_model()
         self.mirror = MirrorRunner(settings, database=self.database)
         # One truth: what fails while it answers is as wrong as what failed at the start.
         self.problems = self.recommender.problems
@@ -239,6 +227,26 @@ class Service:
         """Whether recipes have changed since the index was built."""
         index = self.recommender.index
         return index is not None and index.fingerprint != self.catalogue.fingerprint()
+
+    def _live_model(self) -> LiveModel[Ranker]:
+        return LiveModel(
+            self.registry,
+            MODEL_ID,
+            load=load_ranker,
+            try_out=self.recommender.rehearse,
+            on_swap=self._serve,
+            actor=f"service on {socket.gethostname()}",
+        )
+
+    def _ranker_rollout(self) -> RankerRollout:
+        return RankerRollout(
+            self.registry,
+            load=load_ranker,
+            try_out=self.recommender.rehearse,
+            answer_with=self.recommender.answer_with,
+            click_seconds=self.settings.rollout_click_seconds,
+            clock=self._clock,
+        )
 
     def _in_background(self, translator: Translator) -> BackgroundTranslation:
         return BackgroundTranslation(self.catalogue, translator, on_translated=self.operations.measures.translated)

@@ -18,9 +18,9 @@ from pydantic import (
     model_validator,
 )
 
+from recipes.answer import Ask
 from recipes.constraints import Filters
 from recipes.feedback import Event, Feedback
-from recipes.recommender import Ask
 from recipes.text import Language, tokens
 
 MAX_QUERY_LENGTH = 500

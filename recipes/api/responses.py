@@ -6,11 +6,11 @@ from typing import Any
 
 from starlette.responses import Response
 
+from recipes.answer import Answer, Mode, Shown
 from recipes.constraints import Constraints, labels
 from recipes.feedback import Recorded
 from recipes.lexicon import Lexicon
 from recipes.notices import sentences
-from recipes.recommender import Answer, Mode, Shown
 from recipes.text import Language
 
 _MODES: dict[Mode, str] = {

@@ -10,12 +10,12 @@ from fastapi import APIRouter, Response
 
 from mlops.http import problems
 from mlops.http.request_log import describe_request
+from recipes.answer import Answer
 from recipes.api.requests import FeedbackRequest, RecommendRequest
 from recipes.api.responses import answer_body, json_response, recorded_body, summary_of
 from recipes.api.workers import Workers
 from recipes.errors import UnknownRequest
 from recipes.feedback import Feedback, Recorded
-from recipes.recommender import Answer
 from recipes.service import Service
 
 _IS_A_REQUEST_ID = re.compile("[0-9a-f]{32}")

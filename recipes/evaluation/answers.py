@@ -9,6 +9,7 @@ import numpy as np
 
 from mlops.evaluation import evaluate_run
 from mlops.evaluation.metrics import metrics_of
+from recipes.answer import Answer, Ask
 from recipes.catalog import StoredRecipe
 from recipes.constraints import Constraints
 from recipes.contents import Contents, contents_of
@@ -19,7 +20,7 @@ from recipes.evaluation.query_sets import NO_LABEL, JudgedQuery, QuerySet
 from recipes.evaluation.results import Evaluated, scores_by_place
 from recipes.lexicon import Lexicon
 from recipes.ranker import Ranker
-from recipes.recommender import Answer, Ask, Recommender
+from recipes.recommender import Recommender
 
 N_SHOWN = 3
 LEAST_DEPTH = 20

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from recipes import schema
+from recipes.answer import Answer
 from recipes.feedback import Feedback
-from recipes.recommender import Answer
 from recipes.service import Service
 from recipes.simulate.clock import SimulatedClock
 from recipes.simulate.visits import Visit

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from recipes.answer import Answer
 from recipes.catalog import Recipe
 from recipes.encoder.base import Encoder
 from recipes.lexicon import Lexicon
-from recipes.recommender import Answer
 from recipes.service import Service
 from recipes.simulate.arms import AnswerRequest, Arm, Day, Kept
 from recipes.simulate.clock import SimulatedClock

@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import numpy as np
 
+from recipes.answer import Ask
 from recipes.catalog import Recipe
 from recipes.lexicon import Lexicon
-from recipes.recommender import Ask
 from recipes.simulate.behaviour import Draws, Reaction, react
 from recipes.simulate.chance import chance
 from recipes.simulate.intents import Intent, Intents

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from recipes.answer import Answer
 from recipes.catalog import StoredRecipe
 from recipes.constraints import DIET_EXCLUDES, Constraints, labels
 from recipes.contents import contents_of
 from recipes.lexicon import Lexicon
 from recipes.notices import sentences
-from recipes.recommender import Answer
 from recipes.text import Language, fold, stem, tokens
 from recipes.web._search import Search
 from recipes.web._words import Words

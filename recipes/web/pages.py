@@ -21,10 +21,10 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from mlops.errors import StoreUnavailable
+from recipes.answer import Answer, Ask
 from recipes.catalog import StoredRecipe
 from recipes.catalog.recipe import DIETS, MEALS
 from recipes.errors import IndexUnavailable, UnknownRecipe
-from recipes.recommender import Answer, Ask
 from recipes.text import Language
 from recipes.web import _view
 from recipes.web._search import MAX_QUERY_LENGTH, Search, read_search

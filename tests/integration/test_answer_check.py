@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from mlops.errors import StoreUnavailable
 from mlops.store import Database
+from recipes.answer import Answer, Ask, Shown
 from recipes.answer_check import AnswerCheck, is_sampled, violations_of
 from recipes.api import create_app
 from recipes.catalog import Catalogue, Recipe, RecipeText, StoredRecipe
@@ -26,7 +27,7 @@ from recipes.constraints import Constraints
 from recipes.encoder import UseEncoder
 from recipes.lexicon import cooking_lexicon
 from recipes.query import Understanding
-from recipes.recommender import Answer, Ask, Recommender, Shown
+from recipes.recommender import Recommender
 from recipes.service import Service
 from tests.conftest import OUR_TABLES
 

@@ -17,13 +17,13 @@ import sqlalchemy as sa
 from mlops.files import write_whole
 from mlops.store import Database
 from recipes import schema
+from recipes.answer import Ask
 from recipes.catalog import Catalogue, Rating, Recipe
 from recipes.collaborative import COLLABORATIVE_FILE, CollaborativeModel, Interactions, Options
 from recipes.collaborative.reactions import WORTH, read_interactions
 from recipes.config import Settings
 from recipes.encoder import UseEncoder
 from recipes.ranker import MODEL_ID
-from recipes.recommender import Ask
 from recipes.service import Service
 from recipes.training import HybridRankerTrainer
 from tests.shown_worlds import World, silent

@@ -15,12 +15,13 @@ import sqlalchemy as sa
 from mlops.errors import StoreUnavailable
 from mlops.store import Database
 from recipes import schema
+from recipes.answer import Answer, Ask, Shown
 from recipes.catalog import Catalogue, Recipe
 from recipes.constraints import Constraints
 from recipes.errors import NotShown, UnknownRequest
 from recipes.feedback import AnswerLog, Feedback, FeedbackBook, Recorded
 from recipes.query import Understanding
-from recipes.recommender import Answer, Ask, QueryHasher, Shown
+from recipes.query_hash import QueryHasher
 
 SOUP, BREAD, FLAN = "test-soup", "test-bread", "test-flan"
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)

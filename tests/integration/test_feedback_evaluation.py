@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from mlops.store import Database
+from recipes.answer import Answer, Ask, Shown
 from recipes.catalog import Catalogue, Recipe
 from recipes.constraints import Constraints
 from recipes.evaluation.feedback import evaluate_feedback, read_feedback, scores_of
 from recipes.feedback import AnswerLog, Feedback, FeedbackBook
 from recipes.query import Understanding
+from recipes.query_hash import QueryHasher
 from recipes.ranker import FEATURE_DEFAULTS, SEMANTIC_WEIGHTS, HybridRanker
-from recipes.recommender import Answer, Ask, QueryHasher, Shown
 
 SOUP, BREAD, FLAN = "test-soup", "test-bread", "test-flan"
 NOW = datetime(2026, 11, 17, 9, tzinfo=UTC)

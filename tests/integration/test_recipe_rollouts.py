@@ -19,10 +19,10 @@ from mlops.retraining.gradual import GradualStart
 from mlops.rollout import Rollout, RolloutController, RolloutPlan
 from mlops.rollout.counts import read_totals
 from mlops.store import Database, insert_new
+from recipes.answer import Answer, Ask
 from recipes.encoder import UseEncoder
 from recipes.index.items import Floats
 from recipes.ranker import MODEL_ID, HybridRanker
-from recipes.recommender import Answer, Ask
 from recipes.rollout_clicks import ClickCounts
 from recipes.schema import answers, feedback_events, impressions
 from recipes.service import Service

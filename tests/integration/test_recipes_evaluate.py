@@ -16,6 +16,7 @@ from mlops.errors import UnknownVersion
 from mlops.evaluation import HoldoutLooks, keeps_golden
 from recipes import cli, schema
 from recipes import service as service_module
+from recipes.answer import Ask
 from recipes.encoder import UseEncoder
 from recipes.errors import IndexUnavailable, NothingToEvaluate, RankerFailed
 from recipes.evaluation.answers import AnswerReader, evaluate_queries
@@ -24,7 +25,7 @@ from recipes.evaluation.items import Items
 from recipes.evaluation.query_sets import JudgedQuery, QuerySet, golden_queries
 from recipes.evaluation.versions import decide, evaluate_version, gather, load_version
 from recipes.ranker import MODEL_ID, HybridRanker
-from recipes.recommender import Ask, Recommender
+from recipes.recommender import Recommender
 from recipes.service import Service
 from tests.commands import Ended, Run, typed
 from tests.twins import Switch

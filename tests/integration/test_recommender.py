@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mlops.errors import StoreUnavailable
+from recipes.answer import Answer, Ask, Mode
 from recipes.answer_check import violations_of
 from recipes.catalog import Catalogue, Rating, Recipe, starter_recipes
 from recipes.catalog.recipe import MEALS
@@ -23,7 +24,7 @@ from recipes.index.search import RecipeIndex
 from recipes.lexicon import Lexicon
 from recipes.notices import sentences
 from recipes.ranker import FEATURES
-from recipes.recommender import Answer, Ask, Mode, Recommender
+from recipes.recommender import Recommender
 from recipes.service import Service
 from tests.twins import Switch
 

@@ -19,13 +19,13 @@ import uvicorn
 from mlops.errors import InvalidSettings
 from mlops.store import Database
 from recipes import schema
+from recipes.answer import Ask
 from recipes.api import create_app
 from recipes.catalog import Catalogue, starter_recipes
 from recipes.config import Settings
 from recipes.encoder import UseEncoder
 from recipes.errors import UnknownRecipe
 from recipes.index import IndexBuilder
-from recipes.recommender import Ask
 from recipes.service import Service, prepare_database
 from tests.twins import Switch
 

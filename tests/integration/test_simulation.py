@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from mlops import schema as mlops_schema
 from mlops.store import Database
 from recipes import cli, schema
+from recipes.answer import Ask
 from recipes.catalog import Catalogue, Recipe, starter_recipes
 from recipes.config import Settings
 from recipes.lexicon import cooking_lexicon
-from recipes.recommender import Ask
 from recipes.service import Service
 from recipes.simulate.cli import known_recipes
 from recipes.simulate.clock import SimulatedClock

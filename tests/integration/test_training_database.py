@@ -15,11 +15,13 @@ from mlops.errors import TooLittleData
 from mlops.evaluation import run_gates
 from mlops.store import Database
 from recipes import schema
+from recipes.answer import Ask
 from recipes.encoder import UseEncoder
 from recipes.exploration import Exploration
 from recipes.feedback import AnswerLog, Feedback, FeedbackBook
+from recipes.query_hash import QueryHasher
 from recipes.ranker import FEATURE_DEFAULTS, FEATURES, HybridRanker, LearnedBlend, ranker_from
-from recipes.recommender import Ask, QueryHasher, Recommender
+from recipes.recommender import Recommender
 from recipes.service import Service
 from recipes.training import HybridRankerTrainer, hybrid_ranker_trainer, labelled_since, read_log
 from recipes.training.golden import ask_golden

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from recipes.answer import Answer, Ask
 from recipes.constraints import Constraints
 from recipes.measures import ServiceMeasures, n_constraints
 from recipes.query import Understanding
-from recipes.recommender import Answer, Ask
 from tests.unit.test_process_measures import Recorded
 
 

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from recipes.answer import Ask
 from recipes.api.requests import DIET_NAMES, MEAL_NAMES, FeedbackRequest, RecommendRequest
 from recipes.catalog.recipe import DIETS, MEALS
-from recipes.recommender import Ask
 
 
 def ask(**body: Any) -> Ask:
