@@ -63,6 +63,7 @@ def evaluate(
         from mlops.evaluation import HoldoutLooks
         from recipes.evaluation import show
         from recipes.evaluation.answers import BUILT_IN_SLICES
+        from recipes.evaluation.off_policy import told
         from recipes.evaluation.versions import decide, gather, load_version
 
         rankers = [load_version(service.registry, one) for one in ([version, against] if against else [version])]
@@ -70,8 +71,9 @@ def evaluate(
         sources = gather(service, queries=queries, interactions_file=interactions)
         names = _slices(by, sources) if by else list(BUILT_IN_SLICES)
         measured = _measured(service, rankers, sources, _names(metrics))
-        decided = None
+        decided = expected = None
         if against:
+            expected = told(rankers[0], service.database)
             decided = decide(
                 measured[1], measured[0], looks=HoldoutLooks(service.database), decision_id=decision, margin=margin
             )
@@ -81,9 +83,12 @@ def evaluate(
             save_page(report, show.page(measured, names, decided))
             _err.print(f"report: {escape(str(report))}")
     if as_json:
-        typer.echo(json.dumps(show.body(measured, names, decided), ensure_ascii=False, indent=2))
+        more = {} if expected is None else {"off_policy": expected}
+        typer.echo(json.dumps({**show.body(measured, names, decided), **more}, ensure_ascii=False, indent=2))
     else:
         show.print_all(measured, names, decided, _out)
+        if expected is not None:
+            _out.print(escape(expected))
     if decided is not None:
         raise typer.Exit(_EXIT_CODES[decided.outcome])
 
