@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,6 +20,8 @@ VALIDATION_SHARE = 0.2
 # With fewer cooks to validate on, chance chooses; the defaults are better.
 FEWEST_TO_CHOOSE = 100
 MOST_TO_CHOOSE = 4_000
+# Without dates any fifth may be held out, and one alone leaves much to chance.
+N_DRAWS = 3
 # The order of the first few, and what is found at all: a ranker asks for both.
 _OBJECTIVES = ("ndcg@10", "recall@20")
 _DEPTH = 20
@@ -93,17 +95,21 @@ def choose_options(interactions: Interactions, *, seed: int, n_head: int) -> Opt
     The half-life first, by popularity alone; then the power, the ridge and the weight together; then the half-life and
     the weight again, more finely, since popularity has another part to play beside taste.
     """
-    earlier, later = split_for_validation(interactions, seed=seed)
     has_dates = interactions.at is not None
-    default = Options(half_life_days=Options().half_life_days if has_dates else None)
-    if not len(earlier) or not len(later):
-        return default
-    trial = _Trial.of(earlier, later, seed=seed)
-    if len(trial.rows) < FEWEST_TO_CHOOSE:
-        return default
-    half_life = _best_half_life(trial) if has_dates else None
-    found = _best_of(_blends(trial, half_life, power, n_head=n_head) for power in RIDGES)
-    return _best_of([_finer(trial, found, n_head=n_head)])
+    trials = _trials(interactions, seed=seed)
+    if min((len(trial.rows) for trial in trials), default=0) < FEWEST_TO_CHOOSE:
+        return Options(half_life_days=Options().half_life_days if has_dates else None)
+    half_life = _best_half_life(trials[0]) if has_dates else None
+    found = _best_of([_blends(trial, half_life, n_head=n_head) for trial in trials])
+    return _best_of([_finer(trial, found, n_head=n_head) for trial in trials])
+
+
+def _trials(interactions: Interactions, *, seed: int) -> list[_Trial]:
+    splits = [
+        split_for_validation(interactions, seed=seed + number)
+        for number in range(N_DRAWS if interactions.at is None else 1)
+    ]
+    return [_Trial.of(earlier, later, seed=seed) for earlier, later in splits if len(earlier) and len(later)]
 
 
 def _best_half_life(trial: _Trial) -> float:
@@ -111,18 +117,20 @@ def _best_half_life(trial: _Trial) -> float:
     return HALF_LIVES_DAYS[int(quality.argmax())]
 
 
-def _best_of(tried: Iterable[list[tuple[float, Options]]]) -> Options:
-    """The first of the best."""
-    return max(itertools.chain.from_iterable(tried), key=lambda one: one[0])[1]
+def _best_of(tried: Sequence[list[tuple[float, Options]]]) -> Options:
+    """The options that are best on average over the trials, which all tried the same ones; the first of equal ones."""
+    quality = np.mean([[value for value, _ in one] for one in tried], axis=0)
+    return tried[0][int(quality.argmax())][1]
 
 
-def _blends(trial: _Trial, half_life: float | None, power: float, *, n_head: int) -> list[tuple[float, Options]]:
-    """The quality of each ridge and weight."""
-    together = gram(trial.table.matrix[:, :n_head], power=power)
+def _blends(trial: _Trial, half_life: float | None, *, n_head: int) -> list[tuple[float, Options]]:
+    """The quality of each power, ridge and weight."""
     tried: list[tuple[float, Options]] = []
-    for ridge in RIDGES[power]:
-        options = Options(ridge, half_life_days=half_life, history_power=power)
-        tried += _weighed(trial, options, ease_weights(together, ridge=ridge), [half_life], POPULARITY_WEIGHTS)
+    for power, ridges in RIDGES.items():
+        together = gram(trial.table.matrix[:, :n_head], power=power)
+        for ridge in ridges:
+            options = Options(ridge, half_life_days=half_life, history_power=power)
+            tried += _weighed(trial, options, ease_weights(together, ridge=ridge), [half_life], POPULARITY_WEIGHTS)
     return tried
 
 

@@ -205,13 +205,12 @@ def test_a_validation_split_keeps_the_past_apart_or_takes_a_fifth_of_each_cook(
 
 
 def test_options_are_chosen_by_what_ranks_held_out_recipes_best() -> None:
-    camps = two_camps(np.random.default_rng(5), n_users=300, n_recipes=60)
+    camps = two_camps(np.random.default_rng(5), n_users=150, n_recipes=60)
     undated = Interactions(camps.users, camps.recipes, camps.weights)
     chosen = choose_options(undated, seed=1, n_head=4_096)
     # Taste is all there is to see in two camps of equal size.
     assert chosen.popularity_weight < 1
     assert chosen.half_life_days is None
-    assert choose_options(camps, seed=1, n_head=4_096).half_life_days is not None
     # Nobody has a taste here: everybody cooks what is in fashion, and that changed a month before the last fifth.
     rng = np.random.default_rng(6)
     odds = 0.8 ** np.arange(60)
