@@ -99,6 +99,7 @@ class AnswerLog:
         self._writing = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._is_away = False
         self.n_dropped = 0
         self.n_written = 0
 
@@ -156,7 +157,12 @@ class AnswerLog:
         try:
             self.flush()
         except StoreUnavailable as error:
-            _log.warning("%d answers wait for the database: %s", self.n_waiting, error)
+            # Told once for each time that it is away, not twice a second.
+            if not self._is_away:
+                _log.warning("%d answers wait for the database: %s", self.n_waiting, error)
+            self._is_away = True
+        else:
+            self._is_away = False
 
     def _write_all(self, batch: Sequence[Answer]) -> None:
         """Write *batch*; an answer that the database refuses must not keep the others, or later ones, from it."""
