@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -29,21 +30,30 @@ from recipes.encoder import UseEncoder
 from recipes.lexicon import cooking_lexicon
 from recipes.simulate.options import Options
 from recipes.simulate.run import simulate
+from recipes.simulate.sandbox import Found, RememberingEncoder
 from recipes.simulate.story import DAYS_TO_RECOVER, RECOVERED, Simulation
 
 AIM_SHARE, AIM_WRONG = 1 / 3, 1 / 20
 _SHM = Path("/dev/shm")
 
 
+@cache
+def remembered() -> tuple[RememberingEncoder, Found]:
+    """Vectors of questions, and what they find in the index: the same in every seed, whatever is shown of it."""
+    return RememberingEncoder(UseEncoder(n_threads=1)), {}
+
+
 def live(options: Options) -> Simulation:
     """One seed, from the first day to the last, in a folder that is gone afterwards."""
+    encoder, found = remembered()
     with tempfile.TemporaryDirectory(dir=_SHM if _SHM.is_dir() else None) as folder:
         return simulate(
             options,
             list(starter_recipes()),
             lexicon=cooking_lexicon(),
-            encoder=UseEncoder(n_threads=1),
+            encoder=encoder,
             folder=Path(folder),
+            found=found,
         )
 
 
@@ -116,7 +126,7 @@ def main() -> None:
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
         found = []
         for one in pool.map(live, worlds):
-            print(f"seed {one.options.seed}: {one.seconds:.0f} s", flush=True)
+            print(", ".join(f"{name} {value}" for name, value in zip(COLUMNS, row(one), strict=True)), flush=True)
             found.append(one)
     size = f"{given.users} cooks, {given.days} days, drift on day {worlds[0].drift_day}"
     print(f"\nSimulated: {size}; {machine()}; {time.perf_counter() - since:.0f} s in all\n")

@@ -104,7 +104,8 @@ class Arm:
             while remaining and remaining[-1].at < ends:
                 self._serve(day, remaining.pop(), tally)
             self._hand_in(until=ends)
-            if (hour + 1) % _REFRESHES_EVERY_HOURS == 0:
+            # Where nothing is recorded there is nothing new.
+            if self._records and (hour + 1) % _REFRESHES_EVERY_HOURS == 0:
                 self._service.recommender.refresh()
         return tally.day(day)
 

@@ -17,7 +17,7 @@ from recipes.simulate.clock import SimulatedClock
 from recipes.simulate.loop import Loop
 from recipes.simulate.options import ARMS, ArmName, Options
 from recipes.simulate.oracle import OracleRanker
-from recipes.simulate.sandbox import RememberingEncoder, sandbox
+from recipes.simulate.sandbox import Found, RememberingEncoder, sandbox
 from recipes.simulate.story import LoopEvent, Promotion, Simulation
 from recipes.simulate.visits import Visit
 from recipes.simulate.world import Request, World
@@ -25,8 +25,13 @@ from recipes.simulate.world import Request, World
 OnProgress = Callable[[int, int, str], None]
 """Told how many days of all arms are done, of how many, and which arm lives now."""
 
-# The loop and the frozen version differ in this alone: nothing is trained in the frozen arm.
-SETTINGS: Mapping[str, object] = {"answer_check_share": 0.0, "impression_buffer_size": 1_000_000}
+# The loop and the frozen version differ in this alone: nothing is trained in the frozen arm. Metrics would be rolled up
+# by a thread in real time, over days that pass in seconds; nothing of a simulation reads them.
+SETTINGS: Mapping[str, object] = {
+    "answer_check_share": 0.0,
+    "impression_buffer_size": 1_000_000,
+    "monitoring_enabled": False,
+}
 
 
 def simulate(
@@ -37,12 +42,14 @@ def simulate(
     encoder: Encoder,
     folder: Path,
     on_progress: OnProgress = lambda n_done, n_total, arm: None,
+    found: Found | None = None,
 ) -> Simulation:
     """Live through all days in each arm.
 
     Args:
         recipes: what the cooks choose from; at most 2,000, see ``MAX_INDEXED_AT_START``.
         folder: empty; each arm gets a folder below it, and nothing outside of it is written.
+        found: what simulations over the same *recipes* found in their index; what this one finds is added.
 
     Raises:
         IndexUnavailable, EncoderUnavailable: the service cannot be prepared.
@@ -51,6 +58,7 @@ def simulate(
     since = time.perf_counter()
     world = World(recipes, lexicon, options)
     remembering = RememberingEncoder(encoder)
+    found = {} if found is None else found
     days: dict[ArmName, Sequence[Day]] = {}
     events: Sequence[LoopEvent] = []
     promotions: Sequence[Promotion] = []
@@ -58,7 +66,7 @@ def simulate(
     for number, name in enumerate(ARMS):
         clock, ids = SimulatedClock(options.start), AnswerIds()
         with sandbox(
-            folder / name, recipes, encoder=remembering, clock=clock, new_id=ids, settings=SETTINGS
+            folder / name, recipes, encoder=remembering, clock=clock, new_id=ids, settings=SETTINGS, found=found
         ) as service:
             answer = _answering(name, world, service, ids)
             arm = Arm(world, service, clock, answer=answer, records=name != "oracle")

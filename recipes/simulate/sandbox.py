@@ -49,12 +49,16 @@ class RememberingEncoder:
         return np.stack([self._known[text] for text in texts])
 
 
+Found = dict[tuple[bytes, tuple[tuple[str, float], ...], Constraints], Candidates]
+
+
 class RememberingIndex(RecipeIndex):
     """Searches for each question once: the index of a simulation does not change. It owns nothing but *index*."""
 
-    def __init__(self, index: RecipeIndex) -> None:
+    def __init__(self, index: RecipeIndex, found: Found) -> None:
+        """*found* is what indexes over the same recipes found before, in other arms."""
         self._index = index
-        self._known: dict[tuple[bytes, tuple[tuple[str, float], ...], Constraints], Candidates] = {}
+        self._known = found
         self.name = index.name
         self.fingerprint = index.fingerprint
 
@@ -115,6 +119,7 @@ def sandbox(
     clock: Clock,
     new_id: Callable[[], str],
     settings: Mapping[str, object],
+    found: Found | None = None,
 ) -> Iterator[Service]:
     """A prepared service over *recipes* below *folder*, which is empty; closed at the end, nothing unwritten.
 
@@ -124,6 +129,7 @@ def sandbox(
         encoder: shared by the arms, see :class:`RememberingEncoder`.
         new_id: makes the id of each answer; what is explored depends on it.
         settings: what differs from the defaults; the environment and ``.env`` are not read.
+        found: shared by the arms, see :class:`RememberingIndex`.
     """
     service = Service(
         isolated_settings(folder, **settings),
@@ -138,7 +144,7 @@ def sandbox(
         service.prepare()
         if service.problems or service.recommender.index is None:
             raise IndexUnavailable(f"the simulated service cannot be prepared: {service.problems}")
-        service.recommender.index = RememberingIndex(service.recommender.index)
+        service.recommender.index = RememberingIndex(service.recommender.index, {} if found is None else found)
         yield service
         service.answers.flush()
     finally:

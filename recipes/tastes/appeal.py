@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from recipes.index.items import Floats
 from recipes.tastes.encounters import Encounters
 
-HALF_LIFE_DAYS = 14.0
+HALF_LIFE_DAYS = 7.0
 # So many encounters of the average count for each recipe; a recipe that was never shown is average.
-_SHRINKAGE = 10.0
+_SHRINKAGE = 20.0
 _STEEPNESS = 3.0
 
 

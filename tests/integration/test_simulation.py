@@ -28,7 +28,7 @@ from recipes.simulate.cli import known_recipes
 from recipes.simulate.clock import SimulatedClock
 from recipes.simulate.options import ARMS, Options
 from recipes.simulate.run import simulate
-from recipes.simulate.sandbox import isolated_settings, sandbox
+from recipes.simulate.sandbox import Found, isolated_settings, sandbox
 from recipes.simulate.show import story_page, summary
 from recipes.simulate.story import Promotion, Simulation
 from tests.twins import HashingEncoder
@@ -37,8 +37,10 @@ pytestmark = pytest.mark.timeout(120)
 RECIPES = list(starter_recipes())
 
 
-def simulated(folder: Path, options: Options, *, recipes: Sequence[Recipe] = RECIPES) -> Simulation:
-    return simulate(options, recipes, lexicon=cooking_lexicon(), encoder=HashingEncoder(), folder=folder)
+def simulated(
+    folder: Path, options: Options, *, recipes: Sequence[Recipe] = RECIPES, found: Found | None = None
+) -> Simulation:
+    return simulate(options, recipes, lexicon=cooking_lexicon(), encoder=HashingEncoder(), folder=folder, found=found)
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +95,13 @@ def test_the_story_is_called_simulated_wherever_it_shows(story: Simulation) -> N
     assert story.to_dict()["simulated"] is True
 
 
-def test_the_same_seed_gives_the_same_story_to_the_last_digit(quick_path: Path) -> None:
+def test_the_same_seed_gives_the_same_story_to_the_last_digit_whatever_was_found_before(quick_path: Path) -> None:
     options = Options(n_days=2, n_cooks=30, drift_day=2, seed=5)
-    one, two = (simulated(quick_path / name, options, recipes=RECIPES[:60]) for name in ("one", "two"))
-    assert replace(one, seconds=0) == replace(two, seconds=0)
+    found: Found = {}
+    one, two = (simulated(quick_path / name, options, recipes=RECIPES[:60], found=found) for name in ("one", "two"))
+    alone = simulated(quick_path / "alone", options, recipes=RECIPES[:60])
+    assert found
+    assert replace(one, seconds=0) == replace(two, seconds=0) == replace(alone, seconds=0)
 
 
 def test_the_command_reads_the_users_recipes_and_writes_nothing_but_the_report(

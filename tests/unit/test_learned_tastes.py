@@ -51,7 +51,7 @@ def rows_of(seen: Encounters, rows: np.ndarray) -> Encounters:  # type: ignore[t
 
 
 def test_a_recipe_liked_more_where_it_is_shown_appeals_more_however_seldom_it_is_shown() -> None:
-    seen = encounters()
+    seen = encounters(16_000)
     good = np.isin(seen.number, NUMBERS[:40])
     # The good ones are shown at a quarter of the times.
     kept = np.flatnonzero(~good | (np.random.default_rng(2).random(len(seen)) < 0.25))
