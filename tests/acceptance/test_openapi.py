@@ -43,7 +43,7 @@ def test_the_document_names_what_there_is(live_server: str) -> None:
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
         # Those of the toolkit have tests of their own: tests/acceptance/test_models_service.py, tests/integration.
-        if not {"models", "metrics", "alerts", "retraining"} & set(operation.get("tags", ()))
+        if not {"models", "metrics", "alerts", "retraining", "rollouts"} & set(operation.get("tags", ()))
     }
     assert named == {*(("GET", path) for path in READS), *(("POST", path) for path in WRITES)}
     fields = document["components"]["schemas"]["RecommendRequest"]["properties"]
