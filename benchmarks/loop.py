@@ -113,7 +113,8 @@ def figures(one: Simulation) -> dict[str, Any]:
 def main() -> None:
     """Live through all seeds, print a table and each aim."""
     options = parser(__doc__ or "")
-    options.add_argument("--seeds", type=int, default=5, help="worlds, from seed 0 on")
+    options.add_argument("--seeds", type=int, default=5, help="worlds")
+    options.add_argument("--first-seed", type=int, default=0)
     options.add_argument("--users", type=int, default=2_000, help="cooks in each")
     options.add_argument("--days", type=int, default=60)
     options.add_argument("--processes", type=int, default=2, help="seeds that live at the same time")
@@ -121,7 +122,7 @@ def main() -> None:
     since = time.perf_counter()
     worlds = [
         Options(n_days=given.days, n_cooks=given.users, seed=seed, drift_day=given.days * 2 // 3)
-        for seed in range(given.seeds)
+        for seed in range(given.first_seed, given.first_seed + given.seeds)
     ]
     with ProcessPoolExecutor(given.processes, mp_context=get_context("spawn")) as pool:
         found = []
