@@ -9,11 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from statistics import NormalDist
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from mlops import schema as toolkit
 from mlops.clock import Clock, utc_now
@@ -23,12 +23,11 @@ from mlops.retraining import ColumnDrift, Degradation
 from mlops.store import Database
 from recipes import schema
 from recipes.config import load_settings
+from recipes.live_quality import OUTCOMES, SETTLED
 from recipes.ranker import FEATURES, MODEL_ID
 from recipes.schema import answers, feedback_events, impressions
 from recipes.training import labelled_since
 
-# Reactions come within the hour, or hardly ever.
-SETTLED = timedelta(hours=1)
 WINDOW = timedelta(days=7)
 FEWEST_ANSWERS = 200
 # The owner's threshold for a fall of accuracy: relative to what it was.
@@ -36,7 +35,6 @@ LEAST_DROP = 0.05
 MOST_IMPRESSIONS = 20_000
 # Features that say what cooks did so far.
 LEARNED_BETWEEN = frozenset({"popularity", "recency", "affinity", "collaborative", "appeal", "taste"})
-_GOOD = ("click", "save", "cook", "rating")
 _ALPHA = 0.05
 
 
@@ -108,7 +106,7 @@ class RecipeSignals:
         """(answers with a good reaction, answers that showed something) of *version*, from *since* until *until*."""
         shown = sa.exists().where(impressions.c.request_id == answers.c.request_id)
         liked = sa.exists().where(
-            feedback_events.c.request_id == answers.c.request_id, feedback_events.c.event.in_(_GOOD)
+            feedback_events.c.request_id == answers.c.request_id, feedback_events.c.event.in_(OUTCOMES["click"])
         )
         query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.case((liked, 1), else_=0)), 0)).where(
             answers.c.model_id == MODEL_ID,
@@ -158,7 +156,7 @@ def difference_of_shares(
 
 
 def _wilson(k: int, n: int, alpha: float) -> tuple[float, float]:
-    z = float(norm.ppf(1 - alpha / 2))
+    z = NormalDist().inv_cdf(1 - alpha / 2)
     middle = (k + z * z / 2) / (n + z * z)
     half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
     return middle - half, middle + half
