@@ -38,6 +38,7 @@ class RolloutController:
         serving: Serving | None = None,
         clock: Clock = utc_now,
         verify_seconds: float = 2.0,
+        new_key: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> None:
         """A controller over the versions of *registry*, in its database.
 
@@ -46,6 +47,7 @@ class RolloutController:
                 expired, or a rollback could not be carried out.
             serving: the version of a model that answers now, None where none does: asked after a rollback.
             verify_seconds: for how long an answer of *serving* is waited for.
+            new_key: makes the key of a rollout's assignment, hexadecimal: who gets which arm.
         """
         self.registry = registry
         self.database: Database = registry.database
@@ -54,6 +56,7 @@ class RolloutController:
         self._steps = Steps(self.database, self._ends, clock=clock)
         self._leases = Leases(self.database, clock=clock)
         self._holder = f"rollout-{secrets.token_hex(4)}"
+        self._new_key = new_key
 
     # --- Reading ----------------------------------------------------------------------------------------------------
 
@@ -125,7 +128,7 @@ class RolloutController:
         elif automatic:
             self._ends.refuse_if_frozen(model_id)
         now = self._clock()
-        row = _new_row(one, champion, plan, now=now, actor=actor, because=because)
+        row = _new_row(one, champion, plan, key=self._new_key(), now=now, actor=actor, because=because)
         with self.database.writing() as connection:
             self._refuse_if_barred(_rows.bars(connection, model_id), one)
             started = _rows.insert(connection, row)
@@ -289,7 +292,14 @@ def _none_under_way(model_id: str) -> RolloutRefused:
 
 
 def _new_row(
-    one: ModelVersion, champion: ModelVersion, plan: RolloutPlan, *, now: datetime, actor: str, because: str
+    one: ModelVersion,
+    champion: ModelVersion,
+    plan: RolloutPlan,
+    *,
+    key: str,
+    now: datetime,
+    actor: str,
+    because: str,
 ) -> dict[str, Any]:
     has_shadow = plan.shadow_seconds > 0
     seen = {guard.name: [0, 0, 0, 0] for guard in plan.watched}
@@ -301,7 +311,7 @@ def _new_row(
         "share": 0.0 if has_shadow else plan.shares[0],
         "step": -1 if has_shadow else 0,
         "revision": 1,
-        "key": secrets.token_hex(16),
+        "key": key,
         "plan": plan.to_dict(),
         "state": {"seen_at_start": seen, "seen": seen, "likelihood": {}, "requests_at_start": 0, "series": []},
         "started_at": now,

@@ -28,7 +28,7 @@ from recipes.schema import answers, feedback_events, impressions
 from recipes.service import Service
 from tests.conftest import MakeSettings
 from tests.retraining_app import MODEL, Loop
-from tests.rollout_traffic import START
+from tests.rollout_traffic import KEY, START
 
 PLAN = RolloutPlan(shadow_seconds=0, shares=(0.5,), hold_seconds=3_600, least_requests=10)
 
@@ -50,6 +50,8 @@ class Kitchen:
         self.service = service
         self.rollout = service.rollout
         self.controller = service.operations.rollouts
+        # By chance one arm may be drawn so often at first that it is taken back before the other was drawn at all.
+        self.controller._new_key = lambda: KEY
 
     def begin(self, plan: RolloutPlan = PLAN) -> Rollout:
         ranker = HybridRanker("1.1.0", semantic_weight=0.5, popularity_weight=0.5)
