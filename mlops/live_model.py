@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from mlops.background import Repeating
 from mlops.errors import StoreError
 from mlops.model_registry import ModelRegistry, ModelVersion
 
@@ -63,7 +64,6 @@ class LiveModel(Generic[Model]):
         self._load = load
         self._try_out = try_out
         self._on_swap = on_swap
-        self._poll_seconds = poll_seconds
         self._actor = actor
         self.served: Served[Model] | None = None
         self.problem: str | None = None
@@ -71,21 +71,21 @@ class LiveModel(Generic[Model]):
         self._generation = -1
         self._failed: dict[tuple[str, object], str] = {}
         self._guard = threading.Lock()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            f"live-{model_id}",
+            self._turn,
+            every_seconds=poll_seconds,
+            log=_log,
+            trouble=f"following {model_id} goes on after an error that nobody foresaw",
+        )
 
     def start(self) -> None:
         """Follow the registry in the background."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name=f"live-{self._model_id}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Follow it no more; what serves goes on serving."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._thread.stop()
 
     def refresh(self) -> None:
         """Look at the registry once, and follow it.
@@ -164,14 +164,11 @@ class LiveModel(Generic[Model]):
                 self._swap(fresh)
                 return
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._poll_seconds):
-            try:
-                self.refresh()
-            except StoreError as error:
-                _log.debug("the registry does not answer: %s", error)
-            except Exception:
-                _log.exception("following %s goes on after an error that nobody foresaw", self._model_id)
+    def _turn(self) -> None:
+        try:
+            self.refresh()
+        except StoreError as error:
+            _log.debug("the registry does not answer: %s", error)
 
 
 def _is_same(one: ModelVersion, other: ModelVersion) -> bool:

@@ -14,6 +14,7 @@ from typing import Any, Literal, get_args
 import sqlalchemy as sa
 from sqlalchemy.exc import StatementError
 
+from mlops.background import Repeating
 from mlops.clock import Clock, utc_now
 from mlops.errors import StoreUnavailable
 from mlops.store import Database, insert_new, upsert
@@ -94,27 +95,26 @@ class AnswerLog:
         self._hash_query = hash_query
         self._waiting: deque[Answer] = deque()
         self._buffer_size = buffer_size
-        self._flush_seconds = flush_seconds
         self._guard = threading.Lock()
         self._writing = threading.Lock()
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "answer-log",
+            self._flush_reported,
+            every_seconds=flush_seconds,
+            log=_log,
+            trouble="answers could not be written, and are tried again",
+        )
         self._is_away = False
         self.n_dropped = 0
         self.n_written = 0
 
     def start(self) -> None:
         """Begin to write in the background."""
-        self._stop.clear()
-        self._thread = threading.Thread(target=self._run, name="answer-log", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Write what waits, then end."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._thread.stop()
         self._flush_reported()
 
     @property
@@ -148,10 +148,6 @@ class AnswerLog:
                 # Those that had to make room while they were being written are not lost after all.
                 self.n_dropped -= len(batch) - (len(self._waiting) - len(left))
                 self._waiting = left
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._flush_seconds):
-            self._flush_reported()
 
     def _flush_reported(self) -> None:
         try:

@@ -7,7 +7,6 @@ rate of these is drawn beside it as feedback arrives.
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from mlops.background import Repeating
 from mlops.clock import Clock, in_utc, utc_now
 from mlops.errors import StoreUnavailable
 from mlops.monitoring.estimated_quality import RateEstimate, estimate_rate
@@ -119,21 +119,21 @@ class LiveQuality:
         self._every_seconds = every_seconds
         self._clock = clock
         self._leases = Leases(database, clock=clock)
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "live-quality",
+            self._turn_if_mine,
+            every_seconds=every_seconds,
+            log=_log,
+            trouble="quality could not be estimated, and is tried again",
+        )
 
     def start(self) -> None:
         """Estimate in the background."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="live-quality", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Estimate no more."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._thread.stop()
 
     def turn(self) -> dict[str, RateEstimate]:
         """Estimate once, and record what can be told.
@@ -155,13 +155,10 @@ class LiveQuality:
         if one.observed is not None:
             self._metrics.record("observed_rate", one.observed, {"outcome": outcome})
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._every_seconds):
-            try:
-                # Kept until it expires: whoever asks sooner has nothing to add.
-                if self._leases.take(_LEASE, "service", self._every_seconds * 0.9) is not None:
-                    self.turn()
-            except StoreUnavailable as error:
-                _log.debug("quality cannot be estimated now: %s", error)
-            except Exception:
-                _log.exception("quality could not be estimated, and is tried again")
+    def _turn_if_mine(self) -> None:
+        try:
+            # Kept until it expires: whoever asks sooner has nothing to add.
+            if self._leases.take(_LEASE, "service", self._every_seconds * 0.9) is not None:
+                self.turn()
+        except StoreUnavailable as error:
+            _log.debug("quality cannot be estimated now: %s", error)

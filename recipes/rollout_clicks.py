@@ -8,13 +8,13 @@ numbers: to count an hour again changes nothing, and hours that are over are lef
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from mlops.background import Repeating
 from mlops.clock import Clock, utc_now
 from mlops.errors import StoreError
 from mlops.rollout import Rollout
@@ -58,21 +58,21 @@ class ClickCounts:
         self._every_seconds = min(max(settled_seconds / 4, 0.5), _LONGEST_PAUSE_SECONDS)
         self._clock = clock
         self._leases = Leases(database, clock=clock)
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "rollout-clicks",
+            self._turn_if_mine,
+            every_seconds=self._every_seconds,
+            log=_log,
+            trouble="clicks could not be counted, and are counted again",
+        )
 
     def start(self) -> None:
         """Count in the background; of all processes, one does it."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="rollout-clicks", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Count no more."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._thread.stop()
 
     def turn(self) -> None:
         """Count the lists whose time is up, from the hour that was counted last.
@@ -106,16 +106,13 @@ class ClickCounts:
         arms = ((_arm(row, rollout), row) for row in rows)
         return {(arm, "click"): Sums(row.n, row.clicked, row.clicked) for arm, row in arms if arm is not None}
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._every_seconds):
-            try:
-                # Kept until it expires: whoever asks sooner has nothing to add.
-                if self._rollout() is not None and self._leases.take(_LEASE, "service", self._every_seconds * 0.9):
-                    self.turn()
-            except StoreError as error:
-                _log.debug("clicks cannot be counted now: %s", error)
-            except Exception:
-                _log.exception("clicks could not be counted, and are counted again")
+    def _turn_if_mine(self) -> None:
+        try:
+            # Kept until it expires: whoever asks sooner has nothing to add.
+            if self._rollout() is not None and self._leases.take(_LEASE, "service", self._every_seconds * 0.9):
+                self.turn()
+        except StoreError as error:
+            _log.debug("clicks cannot be counted now: %s", error)
 
 
 def _query(since: datetime, until: datetime, settled: timedelta) -> sa.Select[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from mlops import schema
+from mlops.background import Repeating
 from mlops.clock import Clock, utc_now
 from mlops.config import Settings
 from mlops.errors import StoreUnavailable
@@ -102,28 +102,27 @@ class Deliverer:
         """Nothing is sent yet."""
         self._database = database
         self._channels = dict(channels)
-        self._every_seconds = every_seconds
         self._most_failures = most_failures
         self._clock = clock
         self._rng = rng or np.random.default_rng()
         self._urgent: deque[Message] = deque(maxlen=_MOST_URGENT)
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "alert-delivery",
+            self._turn,
+            every_seconds=every_seconds,
+            log=_log,
+            trouble="the delivery of alerts failed, and goes on",
+        )
 
     def start(self) -> None:
         """Deliver in the background."""
-        self._stopping = False
-        self._thread = threading.Thread(target=self._run, name="alert-delivery", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Deliver no more; what is not told goes on waiting in the database."""
-        self._stopping = True
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        if self._thread.stop():
+            # What was to be told past the database is nowhere but in memory.
+            self._turn()
 
     def tell_soon(self, firing: Firing) -> None:
         """Tell of *firing* past the database, which is away: once, from memory, under the id that it will have."""
@@ -133,7 +132,7 @@ class Deliverer:
             "uid": firing.uid, "opening": 1, "fired_at": now, **firing.values(),
         }  # fmt: skip
         self._urgent.append(Message(_message_id(alert, "firing"), "firing", alert))
-        self._wake.set()
+        self._thread.wake()
 
     def deliver_due(self) -> int:
         """Send what is due now; how many messages were delivered.
@@ -200,17 +199,11 @@ class Deliverer:
         with self._database.writing() as connection:
             connection.execute(sa.update(_outbox).where(_outbox.c.delivery_id == row.delivery_id).values(**values))
 
-    def _run(self) -> None:
-        while not self._stopping:
-            self._wake.wait(self._every_seconds)
-            self._wake.clear()
-            try:
-                self.deliver_due()
-            except StoreUnavailable as error:
-                _log.debug("the outbox of alerts cannot be read now: %s", error)
-            except Exception:
-                # This thread must neither end nor take the service with it.
-                _log.exception("the delivery of alerts failed, and goes on")
+    def _turn(self) -> None:
+        try:
+            self.deliver_due()
+        except StoreUnavailable as error:
+            _log.debug("the outbox of alerts cannot be read now: %s", error)
 
 
 def _message_id(alert: Mapping[str, Any], event: str) -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
 
 import psutil
 
+from mlops.background import Repeating
 from mlops.monitoring.protocol import Labels, Metrics
+
+_log = logging.getLogger("mlops.monitoring")
 
 Count = Callable[[], int]
 # Name, labels and present total of something that is counted elsewhere.
@@ -44,26 +47,25 @@ class ProcessSampler:
         self._metrics = metrics
         self._queues = dict(queues or {})
         self._totals = totals
-        self._sample_seconds = sample_seconds
         self._seen: dict[tuple[str, frozenset[tuple[str, str]]], int] = {}
         self._process = psutil.Process()
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "process-sampler",
+            self.sample,
+            every_seconds=sample_seconds,
+            log=_log,
+            trouble="this process could not be measured, and is measured again",
+        )
 
     def start(self) -> None:
         """Measure in the background."""
         # The first call only sets the mark from which the next one counts.
         self._process.cpu_percent(None)
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="process-sampler", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Measure once more, and no further."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        if self._thread.stop():
             self.sample()
 
     def sample(self) -> None:
@@ -82,10 +84,6 @@ class ProcessSampler:
         if growth > 0:
             self._metrics.record(name, growth, labels or None)
         self._seen[key] = total
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._sample_seconds):
-            self.sample()
 
 
 async def measure_loop_lag(metrics: Metrics, *, every_seconds: float = LAG_SECONDS) -> None:

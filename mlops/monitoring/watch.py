@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from mlops.background import Repeating
 from mlops.clock import Clock, utc_now
 from mlops.errors import StoreError, StoreUnavailable
 from mlops.monitoring.alert_records import Firing, key_of
@@ -76,21 +76,17 @@ class Watch:
         self._open: dict[str, set[str]] | None = None
         self._n_clean: dict[str, int] = {}
         self._found_at: dict[str, datetime] = {}
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "watch", self.turn, every_seconds=every_seconds, log=_log, trouble="the watch failed, and looks again"
+        )
 
     def start(self) -> None:
         """Watch in the background."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Watch no more, and give the lease to the others."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._thread.stop()
         if self._lease is not None:
             try:
                 self._leases.release(self._lease)
@@ -203,14 +199,6 @@ class Watch:
         except StoreUnavailable:
             return True
         return self._lease is not None
-
-    def _run(self) -> None:
-        while not self._stopping.wait(self._every_seconds):
-            try:
-                self.turn()
-            except Exception:
-                # This thread must neither end nor take the service with it.
-                _log.exception("the watch failed, and looks again")
 
 
 def _is_broken(outcome: Firing | NoData | None) -> bool:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
+from mlops.background import Repeating
 from mlops.errors import StoreError
 from mlops.live_model import Load, Served
 from mlops.model_registry import ModelRegistry
@@ -45,24 +45,23 @@ class Challenger(Generic[Model]):
         self._router = router
         self._load = load
         self._try_out = try_out
-        self._poll_seconds = poll_seconds
         self.served: Served[Model] | None = None
         self._failed: int | None = None
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            "challenger",
+            self._turn,
+            every_seconds=poll_seconds,
+            log=_log,
+            trouble="following the challenger goes on after an error that nobody foresaw",
+        )
 
     def start(self) -> None:
         """Follow the router in the background."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name="challenger", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Follow it no more."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._thread.stop()
 
     def refresh(self) -> None:
         """Load or drop the challenger as the rollout that the router has read wants it.
@@ -97,11 +96,8 @@ class Challenger(Generic[Model]):
         self.served = Served(one, model)
         self._router.ready(one.version)
 
-    def _run(self) -> None:
-        while not self._stopping.wait(self._poll_seconds):
-            try:
-                self.refresh()
-            except StoreError as error:
-                _log.debug("the registry does not answer: %s", error)
-            except Exception:
-                _log.exception("following the challenger goes on after an error that nobody foresaw")
+    def _turn(self) -> None:
+        try:
+            self.refresh()
+        except StoreError as error:
+            _log.debug("the registry does not answer: %s", error)

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from mlops.background import Repeating
 from mlops.errors import StoreError
 from mlops.rollout import _rows
 from mlops.rollout.assignment import Arm, place_of
@@ -81,7 +82,6 @@ class CanaryRouter:
         """
         self._database = database
         self._model_id = model_id
-        self._poll_seconds = poll_seconds
         self.worker = worker or secrets.token_hex(8)
         self.rollout: Rollout | None = None
         self._traffic: _Traffic | None = None
@@ -93,9 +93,13 @@ class CanaryRouter:
         self._unwritten: set[Name] = set()
         self._lock = threading.Lock()
         self._flushing = threading.Lock()
-        self._stopping = threading.Event()
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Repeating(
+            f"canary-{model_id}",
+            self._turn,
+            every_seconds=poll_seconds,
+            log=_log,
+            trouble=f"following the rollout of {model_id} goes on after an error that nobody foresaw",
+        )
 
     # --- On the path of a request -----------------------------------------------------------------------------------
 
@@ -195,7 +199,7 @@ class CanaryRouter:
         if self._tripped != rollout_id:
             self._tripped = rollout_id
             self._add((arm, "crash"), 1.0)
-            self._wake.set()
+            self._thread.wake()
 
     def _count_user(self, traffic: _Traffic, place: float, arm: str) -> None:
         with self._lock:
@@ -226,17 +230,11 @@ class CanaryRouter:
 
     def start(self) -> None:
         """Follow the rollout in the background."""
-        self._stopping.clear()
-        self._thread = threading.Thread(target=self._run, name=f"canary-{self._model_id}", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
         """Follow it no more, and write what is counted."""
-        self._stopping.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._thread.stop()
         self.flush()
 
     def refresh(self) -> None:
@@ -285,17 +283,12 @@ class CanaryRouter:
             self._users, self._counts, self._unwritten = set(), {}, set()
             self._streaks = dict.fromkeys(self._streaks, 0)
 
-    def _run(self) -> None:
-        while not self._stopping.is_set():
-            self._wake.wait(self._poll_seconds)
-            self._wake.clear()
-            try:
-                self.flush()
-                self.refresh()
-            except StoreError as error:
-                _log.debug("the share of %s cannot be read now: %s", self._model_id, error)
-            except Exception:
-                _log.exception("following the rollout of %s goes on after an error that nobody foresaw", self._model_id)
+    def _turn(self) -> None:
+        try:
+            self.flush()
+            self.refresh()
+        except StoreError as error:
+            _log.debug("the share of %s cannot be read now: %s", self._model_id, error)
 
 
 def _traffic_of(rollout: Rollout) -> _Traffic:

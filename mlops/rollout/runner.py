@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-import threading
 
+from mlops.background import Repeating
 from mlops.errors import MlopsError
 from mlops.rollout.controller import RolloutController
 
@@ -18,35 +18,29 @@ class RolloutRunner:
 
     def __init__(self, controller: RolloutController, *, every_seconds: float = STEP_SECONDS) -> None:
         self._controller = controller
-        self._every_seconds = every_seconds
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._told = ""
+        self._thread = Repeating(
+            "rollouts",
+            self._turn,
+            every_seconds=every_seconds,
+            log=_log,
+            trouble="rollouts are stepped again after an error that nobody foresaw",
+        )
 
     def start(self) -> None:
         """Begin. Returns at once."""
-        if self._thread is None:
-            self._stopping.clear()
-            self._thread = threading.Thread(target=self._run, name="rollouts", daemon=True)
-            self._thread.start()
+        self._thread.start()
 
     def stop(self) -> None:
         """End after the step that is being made."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
+        self._thread.stop()
 
-    def _run(self) -> None:
-        told = ""
-        while not self._stopping.wait(self._every_seconds):
-            try:
-                self._controller.step()
-                told = ""
-            except MlopsError as error:
-                # A database that is away for an hour is told of once.
-                if told != str(error):
-                    _log.warning("rollouts could not be stepped, and are stepped again: %s", error)
-                told = str(error)
-            except Exception:
-                # This thread must neither end nor take the service with it.
-                _log.exception("rollouts are stepped again after an error that nobody foresaw")
+    def _turn(self) -> None:
+        try:
+            self._controller.step()
+            self._told = ""
+        except MlopsError as error:
+            # A database that is away for an hour is told of once.
+            if self._told != str(error):
+                _log.warning("rollouts could not be stepped, and are stepped again: %s", error)
+            self._told = str(error)
