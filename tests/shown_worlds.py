@@ -87,7 +87,8 @@ class World:
         answers, impressions, events = [], [], []
         for row, done in self.rows():
             if row["position"] == 1:
-                answers.append(_answer(row))
+                given = {name: row[name] for name in ("request_id", "answered_at", "user_id", "query_hash")}
+                answers.append(answer_row(**given))
             names = ("request_id", "position", "recipe_id", "score", "features", "propensity")
             impressions.append({name: row[name] for name in names})
             events += [_event(row, kind, value, when) for kind, value, when in done]
@@ -103,10 +104,11 @@ class World:
         return self.begin + timedelta(days=self.days + 8)
 
 
-def _answer(row: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: row[name] for name in ("request_id", "answered_at", "user_id", "query_hash")}
+def answer_row(request_id: str, answered_at: datetime, *, query_hash: str = "q", **more: Any) -> dict[str, Any]:
+    """A row of ``answers``, by 1.0.0."""
     facts = {"language": "es", "constraints": {}, "mode": "full", "n_candidates": 8, "latency_ms": 1.0}
-    return {**given, **facts, "model_id": MODEL_ID, "model_version": "1.0.0"}
+    given = {"request_id": request_id, "answered_at": answered_at, "query_hash": query_hash}
+    return {**given, **facts, "model_id": MODEL_ID, "model_version": "1.0.0", **more}
 
 
 def _event(row: Mapping[str, Any], kind: str, value: float | None, when: datetime) -> dict[str, Any]:

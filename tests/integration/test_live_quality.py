@@ -11,6 +11,7 @@ import pytest
 from mlops.store import Database
 from recipes.live_quality import LiveQuality, read_shown
 from recipes.schema import answers, feedback_events, impressions
+from tests.shown_worlds import answer_row
 from tests.unit.test_process_measures import Recorded
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -24,20 +25,7 @@ def fill(database: Database, *, n_answers: int, since: timedelta, until: timedel
     for number in range(n_answers):
         at = NOW - since + (since - until) * number / n_answers
         request_id = f"{since.days}-{number}"
-        rows["answers"].append(
-            {
-                "request_id": request_id,
-                "answered_at": at,
-                "query_hash": "q",
-                "language": "es",
-                "constraints": {},
-                "mode": "full",
-                "model_id": "hybrid_ranker",
-                "model_version": "1.0.0",
-                "n_candidates": 9,
-                "latency_ms": 1.0,
-            }
-        )
+        rows["answers"].append(answer_row(request_id, at))
         for position in (1, 2, 3):
             score = float(rng.uniform(0, 1))
             shown = {"request_id": request_id, "position": position, "recipe_id": f"r{position}"}

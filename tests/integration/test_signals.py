@@ -17,6 +17,7 @@ from mlops.store import Database
 from recipes.ranker import HybridRanker
 from recipes.schema import answers, feedback_events, impressions
 from recipes.signals import RecipeSignals, difference_of_shares
+from tests.shown_worlds import answer_row
 
 DEPLOYED = datetime(2026, 5, 1, tzinfo=UTC)
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -46,20 +47,7 @@ def show(
     rows: dict[str, list[dict[str, Any]]] = {"answers": [], "impressions": [], "events": []}
     for number in range(n):
         at, request_id = since + timedelta(days=6) * number / n, f"{since:%m%d}-{number}"
-        rows["answers"].append(
-            {
-                "request_id": request_id,
-                "answered_at": at,
-                "query_hash": "q",
-                "language": "es",
-                "constraints": {},
-                "mode": "full",
-                "model_id": MODEL,
-                "model_version": "1.0.0",
-                "n_candidates": 9,
-                "latency_ms": 1.0,
-            }
-        )
+        rows["answers"].append(answer_row(request_id, at))
         shown = {"request_id": request_id, "position": 1, "recipe_id": "r"}
         rows["impressions"].append({**shown, "score": 0.5, "features": features(number), "propensity": 1.0})
         if number < clicked:
