@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from mlops.artefacts import DiskArtefacts
 from mlops.http import alerts, console, metrics, models, problems, retraining, rollouts
 from mlops.http.access import Access
 from mlops.http.console import Parts
+from mlops.http.console.pages import PAGES
 from mlops.http.limits import BodyLimit
 from mlops.model_registry import Lineage
 from mlops.monitoring.alerts import AlertBook, Firing
@@ -79,10 +80,24 @@ class WorldSignals:
         ]  # fmt: skip
 
 
+# An address of each page whose route has parameters, in this world; beside them, addresses worth a look of their own.
+SAMPLES: Mapping[str, Sequence[str]] = {
+    "/alertas": ["/alertas", "/alertas?estado=resolved", "/alertas?estado=acknowledged&antes=2"],
+    "/alertas/{alert_id}": ["/alertas/1", "/alertas/2"],
+}
+
+
+def addresses() -> list[str]:
+    """Addresses of all pages, under that of the console."""
+    return [address for page in PAGES for address in SAMPLES.get(page.route, [page.route])]
+
+
 class World(ModelsApp):
     """The application; requests to it as to :class:`ModelsApp`. Close it at the end."""
 
     def __init__(self, folder: Path, *, require_key_to_read: bool = False, is_empty: bool = False) -> None:
+        """In *folder*; where another world has been in it, with what happened there."""
+        is_new = not (folder / "state.db").exists()
         self.folder = folder
         self.clock = SetClock(NOW)
         self.database = Database(f"sqlite:///{folder}/state.db", tables=(mlops_schema.MIGRATIONS,))
@@ -96,7 +111,7 @@ class World(ModelsApp):
         self.retraining = self._retraining()
         self.rollouts = RolloutController(self.registry, clock=self.clock, new_key=lambda: "5eed" * 8)
         self.router = CanaryRouter(self.database, MODEL, worker="world")
-        if not is_empty:
+        if is_new and not is_empty:
             self._live_through()
         self.clock.now = NOW
         self.app = self._app(Access(self.keys, require_key_to_read=require_key_to_read))
@@ -138,7 +153,7 @@ class World(ModelsApp):
         app.include_router(alerts.router(self.alerts, access))
         app.include_router(retraining.router(self.retraining, access))
         app.include_router(rollouts.router(self.rollouts, access, plan=PLAN))
-        console.mount(app, self.parts(), access)
+        self.live = console.mount(app, self.parts(), access)
         app.add_middleware(BodyLimit, max_bytes=65_536)
         return app
 
@@ -327,6 +342,3 @@ class World(ModelsApp):
         return self.alerts.fire(
             Firing(rule, sentence, severity, labels={"model_id": MODEL}, evidence={"value": 0.31, "limit": 0.2})
         )
-
-
-MakeWorld = Callable[..., World]
