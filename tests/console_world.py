@@ -140,7 +140,7 @@ class World(ModelsApp):
             "rollouts": self.rollouts,
             "health": self.health,
             "serving": self.serving,
-            "model_ids": lambda: [each.model_id for each in self.registry.models()] or [MODEL],
+            "model_ids": lambda: [MODEL, *(each.model_id for each in self.registry.models() if each.model_id != MODEL)],
             "clock": self.clock,
         }
         return Parts(**{**usual, **changed})

@@ -15,7 +15,7 @@ from mlops.http.console.ask import Ask
 from mlops.http.console.assets import Asset
 from mlops.http.console.exports import named, titled
 from mlops.http.words import Language, Words
-from mlops.reports import Badge, Chart, Link, Said
+from mlops.reports import Badge, Chart, Link, Said, Table
 
 _HERE = Path(__file__).parent
 
@@ -51,8 +51,21 @@ def environment(assets: Mapping[str, Asset]) -> jinja2.Environment:
     made.globals["named"] = named
     made.globals["asset"] = {name: asset.address for name, asset in assets.items()}.__getitem__
     made.filters["as_json"] = lambda value: orjson.dumps(value).decode()
-    made.tests["number"] = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
+    made.globals["numeric_columns"] = _numeric_columns
     return made
+
+
+def _numeric_columns(table: Table) -> set[int]:
+    """The columns whose values are numbers, or missing."""
+    return {
+        place
+        for place, column in enumerate(zip(*table.rows, strict=True))
+        if any(_is_number(value) for value in column) and all(_is_number(value) or value is None for value in column)
+    }
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Renderer:
