@@ -7,7 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mlops.reports import Badge, Chart, Prose, Section, Table, line_chart, render_page
+from markupsafe import Markup
+
+from mlops.reports import (
+    Badge,
+    Bounds,
+    Chart,
+    Prose,
+    Section,
+    Table,
+    line_chart,
+    render_page,
+    sequence_chart,
+)
 from mlops.reports.page import Block, Tone
 from mlops.rollout.state import Rollout, RolloutEvent
 
@@ -53,7 +65,7 @@ def _blocks(event: RolloutEvent) -> Iterator[Block]:
     if shadow:
         yield Table(("answers aside", "value"), sorted(shadow.items()), caption="compared with what was answered")
     for guard in guards:
-        yield from _chart(event, guard)
+        yield from _charts(event, guard)
 
 
 def _row(guard: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -64,16 +76,45 @@ def _row(guard: Mapping[str, Any]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _chart(event: RolloutEvent, guard: Mapping[str, Any]) -> Iterator[Chart]:
+def evidence_chart(series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *, title: str) -> Markup | None:
+    """The evidence against a challenger over time, with the line at which *guard* alarms.
+
+    None where there is none: a guard without a test has no evidence.
+
+    Args:
+        series: as an event's figures have it.
+        guard: one of these figures' guards.
+        title: what a screen reader says.
+    """
     name = guard["guard"]
-    points = [point for point in event.figures.get("series", ()) if name in point["evidence"]]
-    if points and guard["needed"] > 0:
-        yield Chart(
-            line_chart(
-                [datetime.fromisoformat(point["at"]) for point in points],
-                [point["evidence"][name] for point in points],
-                title=f"evidence against the challenger: {name}",
-                threshold=guard["needed"],
-            ),
-            caption=f"{name}: log e-value over time; the guard alarms at the line",
-        )
+    points = [point for point in series if name in point["evidence"]]
+    if not points or guard["needed"] <= 0:
+        return None
+    return line_chart(
+        [datetime.fromisoformat(point["at"]) for point in points],
+        [point["evidence"][name] for point in points],
+        title=title,
+        threshold=guard["needed"],
+    )
+
+
+def ratio_chart(series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *, title: str) -> Markup | None:
+    """The confidence sequence of the odds ratio over time, challenger to champion; None where there was none.
+
+    Arguments as in :func:`evidence_chart`.
+    """
+    ends = [(point["at"], *point.get("interval", {}).get(guard["guard"], (None, None))) for point in series]
+    points = [
+        Bounds(datetime.fromisoformat(at), low, high) for at, low, high in ends if low is not None or high is not None
+    ]
+    return sequence_chart(points, title=title, zero=1.0) if points else None
+
+
+def _charts(event: RolloutEvent, guard: Mapping[str, Any]) -> Iterator[Chart]:
+    name, series = guard["guard"], event.figures.get("series", ())
+    evidence = evidence_chart(series, guard, title=f"evidence against the challenger: {name}")
+    if evidence is not None:
+        yield Chart(evidence, caption=f"{name}: log e-value over time; the guard alarms at the line")
+    ratio = ratio_chart(series, guard, title=f"odds ratio, challenger to champion: {name}")
+    if ratio is not None:
+        yield Chart(ratio, caption=f"{name}: confidence sequence of the odds ratio; at 1 both arms are alike")
