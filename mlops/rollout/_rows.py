@@ -33,6 +33,14 @@ def open_one(connection: sa.Connection, model_id: str) -> Rollout | None:
     return None if row is None else _rollout(row)
 
 
+def open_ones(connection: sa.Connection) -> list[Rollout]:
+    """The rollouts under way, by model: one each at most."""
+    return [
+        _rollout(row)
+        for row in connection.execute(sa.select(*_COLUMNS).where(_IS_OPEN).order_by(rollouts.c.model_id))
+    ]
+
+
 def open_models(connection: sa.Connection) -> list[str]:
     """Models with a rollout under way, or one whose end has something left to do."""
     query = sa.select(rollouts.c.model_id).where(sa.or_(_IS_OPEN, rollouts.c.settled.is_(sa.false())))

@@ -65,6 +65,11 @@ class RolloutController:
         with self.database.reading() as connection:
             return _rows.open_one(connection, model_id)
 
+    def under_way(self) -> list[Rollout]:
+        """The rollouts that are under way, of all models, by model."""
+        with self.database.reading() as connection:
+            return _rows.open_ones(connection)
+
     def get(self, rollout_id: int) -> Rollout:
         """A rollout.
 

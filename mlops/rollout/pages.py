@@ -19,10 +19,12 @@ from mlops.reports import (
     line_chart,
     render_page,
     sequence_chart,
+    shown_number,
 )
 from mlops.reports.page import Block, Tone
 from mlops.rollout.state import Rollout, RolloutEvent
 
+_WIDEST_RATIO = 8.0
 _MARKS = "▁▂▃▄▅▆▇█"
 _TONES: Mapping[str, Tone] = {"promoted": "good", "rolled_back": "bad", "aborted": "note", "expired": "note"}
 
@@ -103,11 +105,20 @@ def ratio_chart(series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *
 
     Arguments as in :func:`evidence_chart`.
     """
-    ends = [(point["at"], *point.get("interval", {}).get(guard["guard"], (None, None))) for point in series]
+    name = guard["guard"]
     points = [
-        Bounds(datetime.fromisoformat(at), low, high) for at, low, high in ends if low is not None or high is not None
+        Bounds(datetime.fromisoformat(point["at"]), *map(_octaves, point["interval"][name]))
+        for point in series
+        if name in point.get("interval", {})
     ]
-    return sequence_chart(points, title=title, zero=1.0) if points else None
+    if all(each.low is None and each.high is None for each in points):
+        return None
+    return sequence_chart(points, title=title, zero=0.0, show=lambda octaves: shown_number(2**octaves, digits=2))
+
+
+def _octaves(ratio: float | None) -> float | None:
+    """*ratio* as a power of two; None, an open end, beyond eight times: there the first few requests are."""
+    return math.log2(ratio) if ratio is not None and 1 / _WIDEST_RATIO <= ratio <= _WIDEST_RATIO else None
 
 
 def _charts(event: RolloutEvent, guard: Mapping[str, Any]) -> Iterator[Chart]:

@@ -113,7 +113,7 @@ class _Console:
 
     def _in_form(self, view: View, page: Page, ask: Ask) -> Response:
         """The page in the form that its address asks for; as a page of the console where it asks for none."""
-        name = f"{page.route.split('/')[1] or 'resumen'}-{ask.now:%Y%m%d-%H%M}"
+        name = f"{page.route.strip('/').split('/')[0] or 'resumen'}-{ask.now:%Y%m%d-%H%M}"
         tables = exports.tables_of(view)
         form = ask.params.get(FORMAT, "")
         if form == "html":
