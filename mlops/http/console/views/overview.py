@@ -217,7 +217,7 @@ def _chart(parts: Parts, ask: Ask, headline: Headline, name: str) -> Iterator[Ch
     since = ask.now - timedelta(days=_DAYS)
     low, high = (
         {
-            each.at: each.stats["mean"]
+            each.since: each.stats["mean"]
             for each in parts.metrics.history(gauge.name, since=since, step_seconds=_STEP_SECONDS, labels=gauge.labels)
         }
         for gauge in (headline.low, headline.high)
