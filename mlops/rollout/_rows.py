@@ -36,8 +36,7 @@ def open_one(connection: sa.Connection, model_id: str) -> Rollout | None:
 def open_ones(connection: sa.Connection) -> list[Rollout]:
     """The rollouts under way, by model: one each at most."""
     return [
-        _rollout(row)
-        for row in connection.execute(sa.select(*_COLUMNS).where(_IS_OPEN).order_by(rollouts.c.model_id))
+        _rollout(row) for row in connection.execute(sa.select(*_COLUMNS).where(_IS_OPEN).order_by(rollouts.c.model_id))
     ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mlops.http.console.ask import Ask
 from mlops.http.console.shown import state
 from mlops.http.console.view import ConsoleBlock, Details
-from mlops.reports import Chart, Facts, Interval, Prose, Said, Table, interval_plot
+from mlops.reports import Chart, Interval, Prose, Said, Table, interval_plot
 from mlops.reports.page import Cell
 from mlops.rollout.pages import evidence_chart, ratio_chart
 
@@ -81,7 +81,9 @@ def _gates(gates: Sequence[Mapping[str, Any]], ask: Ask) -> Sequence[ConsoleBloc
     t = ask.words
     drawn = [(each["gate"], each["figures"]) for each in gates if _has_interval(each.get("figures"))]
     blocks: list[ConsoleBlock] = list(_plot([(name, figures) for name, figures in drawn], ask))
-    rows: list[list[Cell]] = [[each["gate"], state(ask, "verdict", each["outcome"]), Said(each["sentence"])] for each in gates]
+    rows: list[list[Cell]] = [
+        [each["gate"], state(ask, "verdict", each["outcome"]), Said(each["sentence"])] for each in gates
+    ]
     return [*blocks, Table(["gate", "verdict", "sentence"], rows, t("evidence.gates"))]
 
 
@@ -129,7 +131,13 @@ def _plot(named: Sequence[tuple[str, Mapping[str, Any]]], ask: Ask) -> Iterator[
     t = ask.words
     intervals = [Interval(name, *(float(each[end]) for end in _INTERVAL)) for name, each in named]
     description = "; ".join(
-        t("evidence.interval", name=one.label, effect=_signed(one.estimate, ask), low=t.number(one.low), high=t.number(one.high))
+        t(
+            "evidence.interval",
+            name=one.label,
+            effect=_signed(one.estimate, ask),
+            low=t.number(one.low),
+            high=t.number(one.high),
+        )
         for one in intervals
     )
     drawing = interval_plot(intervals, title=t("evidence.plot"), description=description, show=t.number)
@@ -152,7 +160,9 @@ def _guard_plot(guards: Sequence[Mapping[str, Any]], ask: Ask) -> Iterator[Chart
         )
         for each in known
     ]
-    description = "; ".join(f"{one.label}: {_span(each['low'], each['high'], ask)}" for one, each in zip(intervals, known, strict=True))
+    description = "; ".join(
+        f"{one.label}: {_span(each['low'], each['high'], ask)}" for one, each in zip(intervals, known, strict=True)
+    )
     drawing = interval_plot(
         intervals,
         title=t("rollouts.ratios"),
@@ -162,7 +172,9 @@ def _guard_plot(guards: Sequence[Mapping[str, Any]], ask: Ask) -> Iterator[Chart
     yield Chart(drawing, t("rollouts.ratios_caption"))
 
 
-def _guard_charts(series: Sequence[Mapping[str, Any]], guards: Sequence[Mapping[str, Any]], ask: Ask) -> Iterator[Chart]:
+def _guard_charts(
+    series: Sequence[Mapping[str, Any]], guards: Sequence[Mapping[str, Any]], ask: Ask
+) -> Iterator[Chart]:
     t = ask.words
     for guard in guards:
         name = t.get(f"states.guard.{guard['guard']}", guard["guard"])
@@ -177,11 +189,20 @@ def _has_interval(figures: Any) -> bool:
 
 
 def _rate(events: int, n: int, ask: Ask) -> str | None:
-    return ask.words("evidence.rate", share=ask.words.share(events / n), events=ask.words.number(events), n=ask.words.number(n)) if n else None
+    return (
+        ask.words(
+            "evidence.rate", share=ask.words.share(events / n), events=ask.words.number(events), n=ask.words.number(n)
+        )
+        if n
+        else None
+    )
 
 
 def _span(low: float | None, high: float | None, ask: Ask) -> str:
-    shown = [("0" if low is None else ask.words.number(float(f"{low:.3g}"))), "∞" if high is None else ask.words.number(float(f"{high:.3g}"))]
+    shown = [
+        ("0" if low is None else ask.words.number(float(f"{low:.3g}"))),
+        "∞" if high is None else ask.words.number(float(f"{high:.3g}")),
+    ]
     return ask.words("evidence.span", low=shown[0], high=shown[1])
 
 

@@ -13,7 +13,13 @@ from mlops.rollout.state import Bar
 
 
 def version_actions(
-    parts: Parts, ask: Ask, one: ModelVersion, champion: ModelVersion | None, *, waiting: Approval | None, bar: Bar | None
+    parts: Parts,
+    ask: Ask,
+    one: ModelVersion,
+    champion: ModelVersion | None,
+    *,
+    waiting: Approval | None,
+    bar: Bar | None,
 ) -> Sequence[ConsoleBlock]:
     """What can be done with *one*, where *champion* is in production and *waiting* asks for its promotion."""
     items: list[Action] = []
@@ -105,7 +111,9 @@ def _bring_back(ask: Ask, one: ModelVersion, champion: ModelVersion | None) -> A
 
 def _retire(ask: Ask, one: ModelVersion) -> Action:
     sentence = ask.words("models.will_retire", model=one.model_id, version=one.version)
-    return Action("retire", f"/models/{one.model_id}/versions/{one.version}/archive", sentence, {"retire": True}, tone="bad")
+    return Action(
+        "retire", f"/models/{one.model_id}/versions/{one.version}/archive", sentence, {"retire": True}, tone="bad"
+    )
 
 
 def _act(ask: Ask, one: ModelVersion, name: str) -> Action:

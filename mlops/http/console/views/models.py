@@ -49,7 +49,10 @@ def champion_blocks(
     """What is in production of *model_id*: since when, by whom and why; what can be done at once."""
     t = ask.words
     freeze = freeze_of(parts, model_id)
-    items: list[Action] = [*(() if champion is None else roll_back(parts, ask, champion)), freeze_action(ask, model_id, freeze)]
+    items: list[Action] = [
+        *(() if champion is None else roll_back(parts, ask, champion)),
+        freeze_action(ask, model_id, freeze),
+    ]
     if champion is None:
         return [Prose(t("models.no_champion")), *_frozen(ask, freeze), Actions(items)]
     move = promotion_of(parts, champion)

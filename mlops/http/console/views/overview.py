@@ -330,7 +330,9 @@ def _finished(ask: Ask, jobs: Sequence[RetrainingJob]) -> Iterator[Row]:
         actor = who(ask, each.requested_by, automatic=each.automatic)
         link = job_link(ask, each.job_id)
         if each.finished_at is not None:
-            badge = Badge(ask.words("overview.job_over", outcome=state(ask, "outcome", each.outcome or each.state).text))
+            badge = Badge(
+                ask.words("overview.job_over", outcome=state(ask, "outcome", each.outcome or each.state).text)
+            )
             yield [each.finished_at, badge, link, actor, Said(each.reason or "")]
         elif each.state in OPEN:
             badge = Badge(ask.words("overview.job_open", state=state(ask, "job", each.state).text), "note")
@@ -343,7 +345,13 @@ def _happened(ask: Ask, happenings: Sequence[Happening]) -> Iterator[Row]:
         badge = state(ask, "event", event.kind)
         badge = Badge(ask.words("overview.rollout_event", event=badge.text, challenger=each.challenger), badge.tone)
         actor = who(ask, event.actor, automatic=event.automatic)
-        yield [event.at, badge, rollout_link(ask, event.rollout_id), actor, why(event.sentence, automatic=event.automatic)]
+        yield [
+            event.at,
+            badge,
+            rollout_link(ask, event.rollout_id),
+            actor,
+            why(event.sentence, automatic=event.automatic),
+        ]
 
 
 def _frozen(ask: Ask, freezes: Sequence[Freeze]) -> Iterator[Row]:

@@ -41,7 +41,10 @@ def retraining(parts: Parts, ask: Ask) -> View:
     if not names:
         panels = [Panel("need", t("retraining.needs"), [Prose(t("retraining.no_trainer"))])]
     panels += [
-        *(Panel(f"open-{job.job_id}", t("retraining.open_job", job=job.job_id, model=job.model_id), _open(ask, job)) for job in under_way),
+        *(
+            Panel(f"open-{job.job_id}", t("retraining.open_job", job=job.job_id, model=job.model_id), _open(ask, job))
+            for job in under_way
+        ),
         Panel("jobs", t("retraining.jobs"), _jobs(parts, ask)),
     ]
     return View(t("menu.retraining"), lead=t.count("retraining.lead", len(under_way)), panels=panels)
@@ -75,9 +78,8 @@ def job(parts: Parts, ask: Ask) -> View:
 
 
 def _need(parts: Parts, ask: Ask, model_id: str) -> Sequence[ConsoleBlock]:
-    t = ask.words
     found = parts.retraining.recent_needs.of(model_id)
-    return [*_verdict(ask, found), *_figures(parts, ask, found), Actions(_asking(parts, ask, model_id))]
+    return [*_verdict(ask, found), *_figures(parts, ask, found), Actions(_asking(ask, model_id))]
 
 
 def _verdict(ask: Ask, found: CheckedNeed) -> Sequence[ConsoleBlock]:
@@ -106,7 +108,11 @@ def _sentences(ask: Ask, need: Need) -> Sequence[ConsoleBlock]:
 def _figures(parts: Parts, ask: Ask, found: CheckedNeed) -> Sequence[ConsoleBlock]:
     config = parts.retraining.config
     figures: Mapping[str, Any] = {} if found.need is None else found.need.figures
-    plain = [(name, value) for name, value in figures.items() if isinstance(value, int | float) and not isinstance(value, bool)]
+    plain = [
+        (name, value)
+        for name, value in figures.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    ]
     due = None
     if config.enabled and config.schedule:
         due = parse_schedule(config.schedule, time_zone=config.time_zone).next(parts.clock())
@@ -122,13 +128,21 @@ def _figures(parts: Parts, ask: Ask, found: CheckedNeed) -> Sequence[ConsoleBloc
     ]
 
 
-def _asking(parts: Parts, ask: Ask, model_id: str) -> list[Action]:
+def _asking(ask: Ask, model_id: str) -> list[Action]:
     t = ask.words
     check = Action(
-        "check_now", "/retrain/check", t("retraining.will_check", model=model_id), {"model_ids": [model_id]}, asks_reason=False
+        "check_now",
+        "/retrain/check",
+        t("retraining.will_check", model=model_id),
+        {"model_ids": [model_id]},
+        asks_reason=False,
     )
     train = Action(
-        "retrain", "/retrain", t("retraining.will_train", model=model_id), {"model_id": model_id}, accepted=t("retraining.accepted")
+        "retrain",
+        "/retrain",
+        t("retraining.will_train", model=model_id),
+        {"model_id": model_id},
+        accepted=t("retraining.accepted"),
     )
     return [check, train]
 
@@ -180,7 +194,18 @@ def _jobs(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
     blocks: list[ConsoleBlock] = [Choices(t("retraining.state"), options)]
     if not page:
         return [*blocks, Prose(t("retraining.none"))]
-    columns = ["job", "state", "outcome", "model", "progress", "requested_at", "requested_by", "took", "challenger", "reason"]
+    columns = [
+        "job",
+        "state",
+        "outcome",
+        "model",
+        "progress",
+        "requested_at",
+        "requested_by",
+        "took",
+        "challenger",
+        "reason",
+    ]
     rows: list[list[Cell]] = [
         [
             job_link(ask, each.job_id),
@@ -284,7 +309,8 @@ def _training(ask: Ask, found: RetrainingJob) -> Sequence[ConsoleBlock]:
     for key in ("parameters", "metrics"):
         values = result.get(key) or (found.parameters if key == "parameters" else {})
         rows: list[list[Cell]] = [
-            [name, value if isinstance(value, str | int | float | None) else str(value)] for name, value in values.items()
+            [name, value if isinstance(value, str | int | float | None) else str(value)]
+            for name, value in values.items()
         ]
         if rows:
             blocks.append(Table(["name", "value"], rows, t(f"retraining.{key}")))
@@ -297,7 +323,9 @@ def _curves(ask: Ask, curves: Mapping[str, Sequence[float]]) -> list[Chart]:
     t = ask.words
     return [
         Chart(
-            timeline_chart([Line(name, list(values))], title=t("retraining.curve", name=name), height=180, show=t.number),
+            timeline_chart(
+                [Line(name, list(values))], title=t("retraining.curve", name=name), height=180, show=t.number
+            ),
             t("retraining.curve", name=name),
         )
         for name, values in curves.items()

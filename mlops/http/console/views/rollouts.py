@@ -29,7 +29,11 @@ def rollouts(parts: Parts, ask: Ask) -> View:
     t = ask.words
     under_way = parts.rollouts.under_way()
     panels = [
-        Panel(f"rollout-{each.rollout_id}", t("rollouts.under_way", model=each.model_id, challenger=each.challenger, champion=each.champion or "–"), _under_way(parts, ask, each))
+        Panel(
+            f"rollout-{each.rollout_id}",
+            t("rollouts.under_way", model=each.model_id, challenger=each.challenger, champion=each.champion or "–"),
+            _under_way(parts, ask, each),
+        )
         for each in under_way
     ]
     if not under_way:
@@ -61,8 +65,16 @@ def rollout(parts: Parts, ask: Ask) -> View:
         Panel("plan", t("rollouts.plan"), [_plan(ask, found)]),
     ]
     return View(
-        t("rollouts.one", rollout=found.rollout_id, model=found.model_id, challenger=found.challenger, champion=found.champion or "–"),
-        lead=t.get(f"rollouts.is.{found.status}", "").format(challenger=found.challenger, champion=found.champion or "–"),
+        t(
+            "rollouts.one",
+            rollout=found.rollout_id,
+            model=found.model_id,
+            challenger=found.challenger,
+            champion=found.champion or "–",
+        ),
+        lead=t.get(f"rollouts.is.{found.status}", "").format(
+            challenger=found.challenger, champion=found.champion or "–"
+        ),
         verdict=state(ask, "rollout", found.status),
         panels=panels,
         trail=[Link(t("menu.rollouts"), ask.link("despliegues"))],
@@ -118,10 +130,16 @@ def what_next(ask: Ask, found: Rollout, look: Look, *, is_frozen: bool) -> str:
         what = t("rollouts.next_promotion", challenger=found.challenger)
     sentence = t("rollouts.next", at=_when(ask, due), what=what)
     if look.n_challenger < plan.least_requests:
-        sentence += " " + t("rollouts.next_requests", n=t.number(look.n_challenger), needed=t.number(plan.least_requests))
+        sentence += " " + t(
+            "rollouts.next_requests", n=t.number(look.n_challenger), needed=t.number(plan.least_requests)
+        )
     if step >= len(plan.shares) and plan.target is not None:
         sentence += " " + t("rollouts.next_target", guard=t.get(f"states.guard.{plan.target}", plan.target))
-    return sentence + " " + t(f"rollouts.at_the_end.{plan.default}", at=t.time(found.ends_at), champion=found.champion or "–")
+    return (
+        sentence
+        + " "
+        + t(f"rollouts.at_the_end.{plan.default}", at=t.time(found.ends_at), champion=found.champion or "–")
+    )
 
 
 def _when(ask: Ask, due: datetime) -> str:
@@ -151,12 +169,19 @@ def _split(ask: Ask, look: Look) -> Sequence[ConsoleBlock]:
 def _hand(ask: Ask, found: Rollout) -> list[Action]:
     t = ask.words
     address = f"/models/{found.model_id}/rollout"
-    names = {"model": found.model_id, "challenger": found.challenger, "champion": found.champion or "–", "share": t.share(found.share)}
+    names = {
+        "model": found.model_id,
+        "challenger": found.challenger,
+        "champion": found.champion or "–",
+        "share": t.share(found.share),
+    }
     body = {"rollout_id": found.rollout_id}
     hand = "resume" if found.paused_at is not None else "pause"
     items = [Action(hand, f"{address}/{hand}", t(f"rollouts.will_{hand}", **names), body)]
     if found.status != "watch":
-        items.append(Action("promote_now", f"{address}/promote-now", t("rollouts.will_promote", **names), body, tone="good"))
+        items.append(
+            Action("promote_now", f"{address}/promote-now", t("rollouts.will_promote", **names), body, tone="good")
+        )
     key = "rollouts.will_stop_watching" if found.status == "watch" else "rollouts.will_abort"
     return [*items, Action("abort", f"{address}/abort", t(key, **names), body, tone="bad")]
 
@@ -167,7 +192,17 @@ def _history(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
     page = found[:_PAGE]
     if not page:
         return [Prose(t("rollouts.none"))]
-    columns = ["rollout", "rollout_state", "model", "challenger", "champion", "started_at", "started_by", "ended_at", "reason"]
+    columns = [
+        "rollout",
+        "rollout_state",
+        "model",
+        "challenger",
+        "champion",
+        "started_at",
+        "started_by",
+        "ended_at",
+        "reason",
+    ]
     rows: list[list[Cell]] = [
         [
             rollout_link(ask, each.rollout_id),
@@ -205,7 +240,12 @@ def _decisions(ask: Ask, events: Sequence[RolloutEvent]) -> Sequence[ConsoleBloc
     """All in a table, newest first; the figures of the newest ones folded away below."""
     newest = list(reversed(events))
     rows: list[list[Cell]] = [
-        [each.at, state(ask, "event", each.kind), who(ask, each.actor, automatic=each.automatic), why(each.sentence, automatic=each.automatic)]
+        [
+            each.at,
+            state(ask, "event", each.kind),
+            who(ask, each.actor, automatic=each.automatic),
+            why(each.sentence, automatic=each.automatic),
+        ]
         for each in newest
     ]
     blocks: list[ConsoleBlock] = [Table(["at", "event", "actor", "sentence"], rows)]

@@ -70,7 +70,8 @@ def _known(parts: Parts, model_id: str, name: str) -> ModelVersion:
 
 def _what(parts: Parts, ask: Ask, one: ModelVersion, champion: ModelVersion | None) -> Sequence[ConsoleBlock]:
     waiting = next(
-        (each for each in parts.registry.approvals(one.model_id, "pending", limit=100) if each.version == one.version), None
+        (each for each in parts.registry.approvals(one.model_id, "pending", limit=100) if each.version == one.version),
+        None,
     )
     bar = _bar_of(parts, one)
     facts = Facts(
@@ -198,7 +199,13 @@ def _artefact(parts: Parts, ask: Ask, one: ModelVersion) -> Sequence[ConsoleBloc
         return [Badge(t("models.artefact_broken"), "bad"), Said(str(error))]
     if manifest is None:
         return [Prose(t("models.no_artefact"))]
-    facts = Facts([("artefact", one.artefact), ("n_files", len(manifest.files)), ("n_bytes", sum(each.size for each in manifest.files))])
+    facts = Facts(
+        [
+            ("artefact", one.artefact),
+            ("n_files", len(manifest.files)),
+            ("n_bytes", sum(each.size for each in manifest.files)),
+        ]
+    )
     rows: list[list[Cell]] = [[each.path, each.size, each.sha256] for each in manifest.files[:200]]
     return [facts, Details(t("models.files"), [Table(["file", "n_bytes", "sha256"], rows)])]
 
@@ -208,7 +215,10 @@ def _moves(parts: Parts, ask: Ask, one: ModelVersion) -> Sequence[ConsoleBlock]:
     blocks: list[ConsoleBlock] = [
         Table(["at", "move", "version", "actor", "reason"], [move_row(ask, each) for each in found])
     ]
-    return [*blocks, *(_evidence(ask, each) for each in found if each.evidence is not None and each.to_status != "validation")]
+    return [
+        *blocks,
+        *(_evidence(ask, each) for each in found if each.evidence is not None and each.to_status != "validation"),
+    ]
 
 
 def _evidence(ask: Ask, move: Move) -> Details:
