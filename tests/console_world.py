@@ -157,7 +157,7 @@ class World(ModelsApp):
             "rollouts": self.rollouts,
             "health": self.health,
             "serving": self.serving,
-            "model_ids": lambda: [each.model_id for each in self.registry.models()] or [MODEL],
+            "model_ids": lambda: [MODEL, *sorted({each.model_id for each in self.registry.models()} - {MODEL})],
             "clock": self.clock,
             "headline": HEADLINE,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ from mlops.reports import (
 )
 from mlops.reports.page import Block, Tone
 from mlops.rollout.state import Rollout, RolloutEvent
+
+Show = Callable[[float], str]
 
 _WIDEST_RATIO = 8.0
 _MARKS = "▁▂▃▄▅▆▇█"
@@ -78,7 +80,9 @@ def _row(guard: Mapping[str, Any]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def evidence_chart(series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *, title: str) -> Markup | None:
+def evidence_chart(
+    series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *, title: str, show: Show = shown_number
+) -> Markup | None:
     """The evidence against a challenger over time, with the line at which *guard* alarms.
 
     None where there is none: a guard without a test has no evidence.
@@ -87,6 +91,7 @@ def evidence_chart(series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any]
         series: as an event's figures have it.
         guard: one of these figures' guards.
         title: what a screen reader says.
+        show: number to text.
     """
     name = guard["guard"]
     points = [point for point in series if name in point["evidence"]]
@@ -97,10 +102,13 @@ def evidence_chart(series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any]
         [point["evidence"][name] for point in points],
         title=title,
         threshold=guard["needed"],
+        show=show,
     )
 
 
-def ratio_chart(series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *, title: str) -> Markup | None:
+def ratio_chart(
+    series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *, title: str, show: Show = shown_number
+) -> Markup | None:
     """The confidence sequence of the odds ratio over time, challenger to champion; None where there was none.
 
     Arguments as in :func:`evidence_chart`.
@@ -113,7 +121,7 @@ def ratio_chart(series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *
     ]
     if all(each.low is None and each.high is None for each in points):
         return None
-    return sequence_chart(points, title=title, zero=0.0, show=lambda octaves: shown_number(2**octaves, digits=2))
+    return sequence_chart(points, title=title, zero=0.0, show=lambda octaves: show(float(f"{2**octaves:.2g}")))
 
 
 def _octaves(ratio: float | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 from mlops.http.console.ask import Ask
 from mlops.http.console.shown import state
 from mlops.http.console.view import ConsoleBlock, Details
-from mlops.reports import Chart, Interval, Prose, Said, Table, interval_plot
+from mlops.reports import Badge, Chart, Interval, Prose, Said, Table, interval_plot
 from mlops.reports.page import Cell
 from mlops.rollout.pages import evidence_chart, ratio_chart
 
@@ -37,13 +37,21 @@ def evidence_blocks(evidence: Any, ask: Ask) -> Sequence[ConsoleBlock]:
     return blocks or [Table(["name", "value"], _plain_rows(evidence))]
 
 
-def guard_blocks(figures: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]:
-    """What the guards of a rollout said at a time, with their confidence sequences drawn."""
+def guard_blocks(figures: Mapping[str, Any], ask: Ask, *, folded: bool = True) -> Sequence[ConsoleBlock]:
+    """What the guards of a rollout said at a time, with their confidence sequences drawn.
+
+    Args:
+        folded: away, the charts over time.
+    """
     guards = figures["guards"]
     blocks: list[ConsoleBlock] = [guard_table(guards, ask), *_guard_plot(guards, ask)]
-    charts = list(_guard_charts(figures.get("series", ()), guards, ask))
-    if charts:
-        blocks.append(Details(ask.words("rollouts.over_time"), charts))
+    series = figures.get("series", ())
+    ratios, evidence = (list(_guard_charts(series, guards, ask, kind)) for kind in ("ratio", "evidence"))
+    if not folded:
+        blocks, ratios = [*blocks, *ratios], []
+    if ratios or evidence:
+        summary = ask.words("rollouts.over_time" if folded else "rollouts.evidence_over_time")
+        blocks.append(Details(summary, [*ratios, *evidence]))
     return [*blocks, *shadow_blocks(figures.get("shadow") or {}, ask)]
 
 
@@ -54,11 +62,11 @@ def guard_table(guards: Sequence[Mapping[str, Any]], ask: Ask) -> Table:
     rows: list[list[Cell]] = []
     for each in guards:
         low, high = each["low"], each["high"]
-        has_interval = each["needed"] > 0 and each["n_champion"] > 0 and (low is not None or high is not None)
+        has_interval = each["needed"] > 0 and each["n_champion"] > 0 and bool(low or high)
         rows.append(
             [
                 t.get(f"states.guard.{each['guard']}", each["guard"]),
-                state(ask, "verdict", "failed" if each["breached"] else "passed"),
+                Badge(t("rollouts.alarm"), "bad") if each["breached"] else Badge(t("rollouts.calm"), "good"),
                 _rate(each["challenger"], each["n_challenger"], ask),
                 _rate(each["champion"], each["n_champion"], ask),
                 _span(low, high, ask) if has_interval else None,
@@ -173,15 +181,16 @@ def _guard_plot(guards: Sequence[Mapping[str, Any]], ask: Ask) -> Iterator[Chart
 
 
 def _guard_charts(
-    series: Sequence[Mapping[str, Any]], guards: Sequence[Mapping[str, Any]], ask: Ask
+    series: Sequence[Mapping[str, Any]], guards: Sequence[Mapping[str, Any]], ask: Ask, kind: str
 ) -> Iterator[Chart]:
+    """Charts over time of each guard that has some: of a *kind*, ``ratio`` or ``evidence``."""
     t = ask.words
+    draw = ratio_chart if kind == "ratio" else evidence_chart
     for guard in guards:
         name = t.get(f"states.guard.{guard['guard']}", guard["guard"])
-        for kind, draw in (("ratio", ratio_chart), ("evidence", evidence_chart)):
-            drawing = draw(series, guard, title=t(f"rollouts.{kind}_chart", guard=name))
-            if drawing is not None:
-                yield Chart(drawing, t(f"rollouts.{kind}_caption", guard=name))
+        drawing = draw(series, guard, title=t(f"rollouts.{kind}_chart", guard=name), show=t.number)
+        if drawing is not None:
+            yield Chart(drawing, t(f"rollouts.{kind}_caption", guard=name))
 
 
 def _has_interval(figures: Any) -> bool:

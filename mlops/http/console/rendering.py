@@ -15,7 +15,7 @@ from mlops.http.console.ask import Ask
 from mlops.http.console.assets import Asset
 from mlops.http.console.exports import named, titled
 from mlops.http.words import Language, Words
-from mlops.reports import Badge, Chart, Link, Said
+from mlops.reports import Badge, Chart, Link, Said, Table
 
 _HERE = Path(__file__).parent
 
@@ -48,10 +48,10 @@ def environment(assets: Mapping[str, Asset]) -> jinja2.Environment:
     )
     made.globals["kind"] = lambda block: type(block).__name__
     made.globals["titled"] = titled
+    made.globals["numbers"] = _columns_of_numbers
     made.globals["named"] = named
     made.globals["asset"] = {name: asset.address for name, asset in assets.items()}.__getitem__
     made.filters["as_json"] = lambda value: orjson.dumps(value).decode()
-    made.tests["number"] = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
     return made
 
 
@@ -68,6 +68,15 @@ class Renderer:
         return self._templates.get_template(template).render(
             context, ask=ask, t=ask.words, cell=_cells(ask.words), menu=self._menu, notice=self._notice
         )
+
+
+def _columns_of_numbers(table: Table) -> list[bool]:
+    """Which columns hold numbers, and nothing else where there is something."""
+    columns = [[row[place] for row in table.rows if row[place] is not None] for place in range(len(table.columns))]
+    return [
+        bool(column) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
+        for column in columns
+    ]
 
 
 def _cells(words: Words) -> Callable[[Any], Markup]:

@@ -33,7 +33,11 @@ def models(parts: Parts, ask: Ask) -> View:
     champion = parts.registry.get_production_model(model_id)
     panels = [
         *_all_models(parts, ask),
-        Panel("champion", t("models.champion", model=model_id), champion_blocks(parts, ask, model_id, champion)),
+        Panel(
+            "champion",
+            t("models.champion", model=model_id),
+            champion_blocks(parts, ask, model_id, champion, promotion_of(parts, champion)),
+        ),
         *_requests(parts, ask, model_id),
         Panel("versions", t("models.versions", model=model_id), _versions(parts, ask, model_id)),
         Panel("moves", t("models.moves", model=model_id), _moves(parts, ask, model_id)),
@@ -44,9 +48,15 @@ def models(parts: Parts, ask: Ask) -> View:
 
 
 def champion_blocks(
-    parts: Parts, ask: Ask, model_id: str, champion: ModelVersion | None, *, with_evidence: bool = True
+    parts: Parts,
+    ask: Ask,
+    model_id: str,
+    champion: ModelVersion | None,
+    move: Move | None,
+    *,
+    with_evidence: bool = True,
 ) -> Sequence[ConsoleBlock]:
-    """What is in production of *model_id*: since when, by whom and why; what can be done at once."""
+    """What is in production of *model_id*: since when, by whom and why (by *move*); what can be done at once."""
     t = ask.words
     freeze = freeze_of(parts, model_id)
     items: list[Action] = [
@@ -55,15 +65,16 @@ def champion_blocks(
     ]
     if champion is None:
         return [Prose(t("models.no_champion")), *_frozen(ask, freeze), Actions(items)]
-    move = promotion_of(parts, champion)
     blocks: list[ConsoleBlock] = [_champion_facts(parts, ask, champion, move), *_frozen(ask, freeze), Actions(items)]
     if with_evidence and move is not None and move.evidence is not None:
         blocks.append(Details(t("models.rests_on"), evidence_blocks(move.evidence, ask)))
     return blocks
 
 
-def promotion_of(parts: Parts, one: ModelVersion) -> Move | None:
+def promotion_of(parts: Parts, one: ModelVersion | None) -> Move | None:
     """The move that put *one* into production last, None where it is not among its newest."""
+    if one is None:
+        return None
     found = reversed(parts.registry.moves(one.model_id, one.version, limit=20))
     return next((each for each in found if each.to_status == "production" and each.outcome == "done"), None)
 

@@ -37,6 +37,7 @@ _WAITING = 20
 _DAYS = 7
 _STEP_SECONDS = 6 * 3600
 _FRESH = timedelta(days=1)
+_SAME_MOMENT = timedelta(seconds=10)
 _STATUS_TONES: Mapping[str, Tone] = {"ok": "good", "degraded": "note", "unavailable": "bad"}
 _SEVERITY_TONES: Mapping[str, Tone] = {"critical": "bad", "warning": "note"}
 
@@ -50,16 +51,15 @@ def overview(parts: Parts, ask: Ask) -> View:
     found_open = parts.alerts.open_alerts()
     model_id = chosen_model(parts, ask)
     champion = None if model_id is None else parts.registry.get_production_model(model_id)
+    promotion = promotion_of(parts, champion)
     waits = list(_waiting(parts, ask))
-    panels = [
-        Panel("health", t("overview.health"), _health(ask, health, found_open), width="half"),
-        Panel("waiting", t("overview.waiting"), _waiting_blocks(ask, waits), width="half"),
-    ]
+    panels = [Panel("health", t("overview.health"), _health(ask, health, found_open), width="half")]
     if model_id is not None:
-        panels += [
-            Panel("champion", t("overview.champion"), _champion(parts, ask, model_id, champion), width="half"),
-            Panel("quality", t("overview.quality"), _quality(parts, ask, model_id, champion), width="half"),
-        ]
+        shown = _champion(parts, ask, model_id, champion, promotion)
+        panels.append(Panel("champion", t("overview.champion"), shown, width="half"))
+    panels.append(Panel("waiting", t("overview.waiting"), _waiting_blocks(ask, waits)))
+    if model_id is not None:
+        panels.append(Panel("quality", t("overview.quality"), _quality(parts, ask, model_id, promotion)))
     panels.append(Panel("changes", t("overview.changes"), _changes(parts, ask)))
     status = str(health.get("status", ""))
     return View(
@@ -90,8 +90,7 @@ def _health(ask: Ask, health: Mapping[str, Any], found: Sequence[Alert]) -> Sequ
     blocks: list[ConsoleBlock] = [Prose(t("overview.well"))] if not reasons and health.get("status") == "ok" else []
     if reasons:
         blocks.append(Table(["what_is_wrong", "in_detail"], reasons))
-    blocks.append(_traffic(ask, health.get("api") or {}))
-    return [*blocks, *_alerts(ask, found)]
+    return [*blocks, *_traffic(ask, health.get("api") or {}), *_alerts(ask, found)]
 
 
 def _reasons(ask: Ask, health: Mapping[str, Any]) -> Iterator[Row]:
@@ -121,18 +120,22 @@ def _reasons(ask: Ask, health: Mapping[str, Any]) -> Iterator[Row]:
             yield [t("overview.parts.unnamed"), Said(sentence)]
 
 
-def _traffic(ask: Ask, api: Mapping[str, Any]) -> Facts:
+def _traffic(ask: Ask, api: Mapping[str, Any]) -> Sequence[ConsoleBlock]:
     t = ask.words
+    if not api:
+        return []
     latency: Mapping[str, float] = api.get("latency_ms") or {}
     rate = api.get("error_rate")
-    return Facts(
-        [
-            ("window_minutes", api.get("window_minutes")),
-            ("request_count", api.get("request_count")),
-            ("error_rate", None if rate is None else t.share(rate)),
-            ("p95_ms", latency.get("p95")),
-        ]
-    )
+    return [
+        Facts(
+            [
+                ("window_minutes", api.get("window_minutes")),
+                ("request_count", api.get("request_count")),
+                ("error_rate", None if rate is None else t.share(rate)),
+                ("p95_ms", latency.get("p95")),
+            ]
+        )
+    ]
 
 
 def _alerts(ask: Ask, found: Sequence[Alert]) -> Sequence[ConsoleBlock]:
@@ -158,12 +161,14 @@ def _alerts(ask: Ask, found: Sequence[Alert]) -> Sequence[ConsoleBlock]:
 # --- Which model answers, and is it any good? -----------------------------------------------------------------------
 
 
-def _champion(parts: Parts, ask: Ask, model_id: str, champion: ModelVersion | None) -> Sequence[ConsoleBlock]:
-    shown = champion_blocks(parts, ask, model_id, champion, with_evidence=False)
+def _champion(
+    parts: Parts, ask: Ask, model_id: str, champion: ModelVersion | None, promotion: Move | None
+) -> Sequence[ConsoleBlock]:
+    shown = champion_blocks(parts, ask, model_id, champion, promotion, with_evidence=False)
     return [*model_choices(parts, ask, model_id), *shown]
 
 
-def _quality(parts: Parts, ask: Ask, model_id: str, champion: ModelVersion | None) -> Sequence[ConsoleBlock]:
+def _quality(parts: Parts, ask: Ask, model_id: str, promotion: Move | None) -> Sequence[ConsoleBlock]:
     t = ask.words
     headline = parts.headline
     blocks: list[ConsoleBlock] = []
@@ -171,10 +176,9 @@ def _quality(parts: Parts, ask: Ask, model_id: str, champion: ModelVersion | Non
         blocks.append(Prose(t("overview.no_headline")))
     else:
         blocks += _headline(parts, ask, headline)
-    move = None if champion is None else promotion_of(parts, champion)
-    if move is None or move.evidence is None:
+    if promotion is None or promotion.evidence is None:
         return [*blocks, Prose(t("overview.no_comparison"))]
-    return [*blocks, *_comparison(ask, move)]
+    return [*blocks, *_comparison(ask, promotion)]
 
 
 def _headline(parts: Parts, ask: Ask, headline: Headline) -> Sequence[ConsoleBlock]:
@@ -234,11 +238,16 @@ def _comparison(ask: Ask, move: Move) -> Sequence[ConsoleBlock]:
     t = ask.words
     evidence: Mapping[str, Any] = move.evidence if isinstance(move.evidence, Mapping) else {}
     gates = evidence.get("verdicts") or evidence.get("gates") or ()
+    guards = evidence.get("guards") or ()
     passed = sum(each.get("outcome") == "passed" for each in gates)
     facts = Facts(
         [
             ("compared_at", move.at),
             ("gates_passed", t("overview.of", n=passed, all=len(gates)) if gates else None),
+            (
+                "guards_calm",
+                t("overview.of", n=sum(not each["breached"] for each in guards), all=len(guards)) if guards else None,
+            ),
             ("verdict", state(ask, "verdict", str(evidence["verdict"])) if "verdict" in evidence else None),
         ]
     )
@@ -273,14 +282,17 @@ def _job_waits(ask: Ask, job: RetrainingJob) -> Row:
     actor = who(ask, job.requested_by, automatic=job.automatic)
     at = job.entered.get("awaiting_approval")
     since = job.requested_at if at is None else datetime.fromisoformat(at)
-    return [badge, job_link(ask, job.job_id), since, actor, why(job.because, automatic=job.automatic)]
+    link = Link(f"{job.model_id} {job.challenger}", ask.link("reentrenamiento", str(job.job_id)))
+    return [badge, link, since, actor, why(job.because, automatic=job.automatic)]
 
 
 def _rollout_waits(ask: Ask, rollout: Rollout) -> Row:
-    key = "overview.rollout_paused" if rollout.paused_at is not None else "overview.rollout"
-    stage = state(ask, "rollout", rollout.status).text
-    badge = Badge(ask.words(key, stage=stage, share=ask.words.share(rollout.share)), "note")
-    return [badge, rollout_link(ask, rollout.rollout_id), rollout.started_at, rollout.started_by, Said(rollout.because)]
+    t = ask.words
+    badge = Badge(t("overview.rollout_paused" if rollout.paused_at is not None else "overview.rollout"), "note")
+    name, stage = f"{rollout.model_id} {rollout.challenger}", state(ask, "rollout", rollout.status).text
+    subject = t("overview.at_stage", name=name, stage=stage, share=t.share(rollout.share))
+    link = Link(subject, ask.link("despliegues", str(rollout.rollout_id)))
+    return [badge, link, rollout.started_at, rollout.started_by, why(rollout.because, automatic=False)]
 
 
 def _freeze_waits(ask: Ask, freeze: Freeze) -> Row:
@@ -297,10 +309,16 @@ def _freeze_waits(ask: Ask, freeze: Freeze) -> Row:
 
 
 def _changes(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
+    jobs = parts.retraining.list_jobs(limit=_LINES, brief=True)
+    happenings = [each for each in parts.rollouts.latest_events(limit=2 * _LINES) if each.event.kind != "archived"]
+    told = [
+        *((each.model_id, each.challenger, each.finished_at or parts.clock()) for each in jobs),
+        *((each.model_id, each.challenger, each.event.at) for each in happenings),
+    ]
     rows = [
-        *_moved(ask, parts.registry.latest_moves(limit=4 * _LINES)),
-        *_finished(ask, parts.retraining.list_jobs(limit=_LINES, brief=True)),
-        *_happened(ask, parts.rollouts.latest_events(limit=_LINES)),
+        *_moved(ask, parts.registry.latest_moves(limit=4 * _LINES), told),
+        *_finished(ask, jobs),
+        *_happened(ask, happenings),
         *_frozen(ask, parts.registry.latest_freezes(limit=_LINES)),
     ]
     if not rows:
@@ -309,12 +327,21 @@ def _changes(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
     return [Table(["at", "event", "subject", "actor", "reason"], rows[:_LINES])]
 
 
-def _moved(ask: Ask, moves: Sequence[Move]) -> Iterator[Row]:
-    """A promotion is up to three moves of one moment: it is told once."""
+def _moved(ask: Ask, moves: Sequence[Move], told: Sequence[tuple[str, str | None, datetime]]) -> Iterator[Row]:
+    """Moves that nothing else tells of: a promotion is up to three of one moment, a job or a rollout makes some, too.
+
+    Args:
+        told: model, version and time of what is told beside them.
+    """
     promoted = {(each.model_id, each.at) for each in moves if each.to_status == "production" and each.outcome == "done"}
     for each in moves:
-        is_part = (each.model_id, each.at) in promoted and each.to_status != "production" and each.outcome == "done"
-        if not is_part or each.kind == "registered":
+        is_minor = each.outcome == "done" and each.to_status != "production"
+        is_part = each.kind != "registered" and (each.model_id, each.at) in promoted
+        is_told = any(
+            (each.model_id, each.version) == (model_id, version) and abs(each.at - at) < _SAME_MOMENT
+            for model_id, version, at in told
+        )
+        if not (is_minor and (is_part or is_told)):
             yield [
                 each.at,
                 move_badge(ask, each),
@@ -330,9 +357,8 @@ def _finished(ask: Ask, jobs: Sequence[RetrainingJob]) -> Iterator[Row]:
         actor = who(ask, each.requested_by, automatic=each.automatic)
         link = job_link(ask, each.job_id)
         if each.finished_at is not None:
-            badge = Badge(
-                ask.words("overview.job_over", outcome=state(ask, "outcome", each.outcome or each.state).text)
-            )
+            outcome = state(ask, "outcome", each.outcome or each.state)
+            badge = Badge(ask.words("overview.job_over", outcome=outcome.text), outcome.tone)
             yield [each.finished_at, badge, link, actor, Said(each.reason or "")]
         elif each.state in OPEN:
             badge = Badge(ask.words("overview.job_open", state=state(ask, "job", each.state).text), "note")

@@ -14,7 +14,7 @@ from mlops.http.console.shown import job_link, shortened, state, version_link, w
 from mlops.http.console.view import Action, Actions, Choice, Choices, ConsoleBlock, Details, Pager, Panel, View
 from mlops.reports import Badge, Chart, Facts, Line, Link, Prose, Said, Table, progress_bar, timeline_chart
 from mlops.reports.page import Cell
-from mlops.retraining.jobs import OPEN, RetrainingJob
+from mlops.retraining.jobs import JOB_STATES, OPEN, RetrainingJob
 from mlops.retraining.needs import Need
 from mlops.retraining.recent_needs import CheckedNeed
 from mlops.retraining.schedule import parse_schedule
@@ -29,6 +29,7 @@ _STATES: Mapping[str, Sequence[str]] = {
     "skipped": ("skipped",),
     "cancelled": ("cancelled",),
 }
+_ORDER: Mapping[str, int] = {name: number for number, name in enumerate(JOB_STATES)}
 _WORKED_ON = ("pending", "running", "evaluating")
 
 
@@ -266,7 +267,7 @@ def _what(ask: Ask, found: RetrainingJob) -> Sequence[ConsoleBlock]:
     facts = Facts(
         [
             ("outcome", None if found.outcome is None else state(ask, "outcome", found.outcome)),
-            ("outcome_reason", Said(found.reason) if found.reason else None),
+            ("outcome_reason", Said(found.reason) if found.reason and not found.is_open else None),
             ("progress", _bar(ask, found)),
             ("doing", Said(found.doing) if found.is_open else None),
             *links.items(),
@@ -285,7 +286,10 @@ def _what(ask: Ask, found: RetrainingJob) -> Sequence[ConsoleBlock]:
 
 def _stages(ask: Ask, found: RetrainingJob, now: datetime) -> Table:
     """When it came into each state, and how long it stayed there."""
-    entered = sorted((datetime.fromisoformat(at), name) for name, at in found.entered.items())
+    entered = sorted(
+        ((datetime.fromisoformat(at), name) for name, at in found.entered.items()),
+        key=lambda each: (each[0], _ORDER.get(each[1], len(_ORDER))),
+    )
     ends = [*(at for at, _ in entered[1:]), None if found.finished_at is not None else now]
     rows: list[list[Cell]] = [
         [state(ask, "job", name), at, None if end is None else _duration(ask, max((end - at).total_seconds(), 0.0))]

@@ -57,7 +57,7 @@ def rollout(parts: Parts, ask: Ask) -> View:
         raise UnknownRollout(f"rollouts have numbers, got {number!r}")
     found = parts.rollouts.get(int(number))
     events = parts.rollouts.events(found.rollout_id)
-    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found)])]
+    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), Said(found.because)])]
     if found.is_open:
         panels = [Panel("rollout", t("rollouts.what"), _under_way(parts, ask, found))]
     panels += [
@@ -86,11 +86,12 @@ def _under_way(parts: Parts, ask: Ask, found: Rollout) -> Sequence[ConsoleBlock]
     figures = look.figures()
     blocks: list[ConsoleBlock] = [
         _facts(ask, found),
+        Said(found.because),
         Prose(what_next(ask, found, look, is_frozen=freeze_of(parts, found.model_id) is not None)),
         Actions(_hand(ask, found)),
     ]
     if figures["guards"]:
-        return [*blocks, *guard_blocks(figures, ask), *_split(ask, look)]
+        return [*blocks, *guard_blocks(figures, ask, folded=False), *_split(ask, look)]
     return [*blocks, Prose(ask.words("rollouts.no_readings")), *shadow_blocks(figures["shadow"], ask)]
 
 
@@ -107,7 +108,6 @@ def _facts(ask: Ask, found: Rollout) -> Facts:
             ("started_by", found.started_by),
             ("stage_began_at", found.stage_began_at if found.is_open else None),
             ("ended_at", found.ended_at),
-            ("reason", Said(found.because)),
         ]
     )
 
@@ -229,10 +229,9 @@ def _barred(ask: Ask, bars: Sequence[Bar]) -> Sequence[ConsoleBlock]:
                 ("version", version_link(ask, each.model_id, each.version, with_model=True)),
                 ("barred_at", each.barred_at),
                 ("barred_by", each.barred_by),
-                ("reason", Said(each.because)),
             ]
         )
-        blocks += [facts, Actions([unbar(ask, each)])]
+        blocks += [facts, Said(each.because), Actions([unbar(ask, each)])]
     return blocks
 
 
@@ -271,6 +270,5 @@ def _plan(ask: Ask, found: Rollout) -> Facts:
             ("alpha", plan.alpha),
             ("least_requests", plan.least_requests),
             ("at_the_end", t(f"rollouts.default.{plan.default}")),
-            ("started_by", found.started_by),
         ]
     )

@@ -112,7 +112,6 @@ def _lineage(ask: Ask, one: ModelVersion) -> Sequence[ConsoleBlock]:
         ("code_version", lineage.get("code_version")),
         ("seed", lineage.get("seed")),
         ("job", job_link(ask, job) if isinstance(job, int) else None),
-        ("artefact", one.artefact),
     ]
     known = [row for row in rows if row[1] is not None]
     return [Facts(known)] if known else [Prose(ask.words("models.no_lineage"))]
