@@ -362,3 +362,8 @@ class World(ModelsApp):
         return self.alerts.fire(
             Firing(rule, sentence, severity, labels={"model_id": MODEL}, evidence={"value": 0.31, "limit": 0.2})
         )
+
+
+def served() -> FastAPI:
+    """The application of a world in the working directory, for a server in a process of its own."""
+    return World(Path.cwd()).app

@@ -76,12 +76,17 @@ class Listener:
 
 
 class Live:
-    """Tells listeners what has changed. It looks only as long as somebody listens. For one event loop."""
+    """Tells listeners what has changed. It looks only as long as somebody listens. For one event loop.
+
+    Attributes:
+        every_seconds: between two looks.
+        most_listeners: how many it tells; each takes a connection.
+    """
 
     def __init__(self, look: Look, *, every_seconds: float = EVERY_SECONDS, most_listeners: int = MOST_LISTENERS):
         self._look = look
-        self._every_seconds = every_seconds
-        self._most_listeners = most_listeners
+        self.every_seconds = every_seconds
+        self.most_listeners = most_listeners
         self._listeners: set[Listener] = set()
         # Kept while nobody listens: what changes while a person goes from page to page is told on the next one.
         self._known: dict[str, Hashable] = {}
@@ -103,8 +108,8 @@ class Live:
         Raises:
             TooManyListeners: it would be one too many.
         """
-        if len(self._listeners) >= self._most_listeners:
-            raise TooManyListeners(f"{self._most_listeners} pages are told of changes already; reload this one instead")
+        if len(self._listeners) >= self.most_listeners:
+            raise TooManyListeners(f"{self.most_listeners} pages are told of changes already; reload this one instead")
         listener = Listener()
         self._listeners.add(listener)
         if not self.is_watching:
@@ -127,7 +132,7 @@ class Live:
                 _log.exception("looking for changes goes on after an error that nobody foresaw")
             else:
                 self._tell(found)
-            await asyncio.sleep(self._every_seconds)
+            await asyncio.sleep(self.every_seconds)
 
     def _tell(self, found: Mapping[str, Hashable]) -> None:
         changed = {topic for topic, mark in found.items() if self._known.get(topic, mark) != mark}
@@ -156,6 +161,9 @@ class LiveResponse(EventSourceResponse):
         """Stream until the client goes, is too slow, or the server ends."""
         try:
             await super().__call__(scope, receive, send)
+            if self.active:
+                # The server ends, and has cut the stream off: a whole answer is nothing to log as an error.
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
         except SendTimeoutError:
             _log.info("a page that took nothing for %.0f s is not told of changes any more", _SEND_SECONDS)
         finally:

@@ -96,6 +96,13 @@
     }
   };
 
+  // Texts are moved out of the way of elements, never the other way round: an element that is moved loses the focus.
+  const skipTexts = (node) => {
+    let found = node;
+    while (found?.nodeType === Node.TEXT_NODE) found = found.nextSibling;
+    return found;
+  };
+
   const takeOver = (old, fresh) => {
     const left = [...old.childNodes];
     const pairs = [...fresh.childNodes].map((child) => {
@@ -106,7 +113,7 @@
     let next = old.firstChild;
     for (const [kept, child] of pairs) {
       if (kept === null) old.insertBefore(document.importNode(child, true), next);
-      else if (kept === next) next = next.nextSibling;
+      else if (kept === next || kept === skipTexts(next)) next = kept.nextSibling;
       else old.insertBefore(kept, next);
       if (kept === null || kept.isEqualNode(child)) continue;
       if (kept.nodeType !== Node.ELEMENT_NODE) kept.nodeValue = child.nodeValue;
