@@ -22,7 +22,7 @@ from mlops import schema as mlops_schema
 from mlops.artefacts import DiskArtefacts
 from mlops.http import alerts, console, metrics, models, problems, retraining, rollouts
 from mlops.http.access import Access
-from mlops.http.console import Parts
+from mlops.http.console import Gauge, Headline, Parts
 from mlops.http.console.pages import PAGES
 from mlops.http.limits import BodyLimit
 from mlops.model_registry import Lineage
@@ -54,6 +54,12 @@ PLAN = RolloutPlan(
     max_seconds=86_400, watch_seconds=3_600, least_requests=40,
 )  # fmt: skip
 _EVERY_MINUTES = 15
+HEADLINE = Headline(
+    MODEL,
+    {"es": "clics por lista", "en": "clicks per list"},
+    *(Gauge("expected_rate", {"outcome": "click", "bound": bound}) for bound in ("rate", "low", "high")),
+    observed=Gauge("observed_rate", {"outcome": "click"}),
+)
 
 
 class WorldTrainer(TinyTrainer):
@@ -84,6 +90,17 @@ class WorldSignals:
 SAMPLES: Mapping[str, Sequence[str]] = {
     "/alertas": ["/alertas", "/alertas?estado=resolved", "/alertas?estado=acknowledged&antes=2"],
     "/alertas/{alert_id}": ["/alertas/1", "/alertas/2"],
+    "": ["", "?modelo=other"],
+    "/modelos": ["/modelos", "/modelos?modelo=other", "/modelos?estado=archived"],
+    "/modelos/{model_id}/{version}": [
+        *(f"/modelos/ranker/1.{minor}.0" for minor in range(6)),
+        "/modelos/ranker/1.5.0?con=1.1.0,1.0.0",
+        "/modelos/other/1.0.0",
+    ],
+    "/reentrenamiento": ["/reentrenamiento", "/reentrenamiento?estado=failed", "/reentrenamiento?estado=cancelled"],
+    "/reentrenamiento/{job_id}": [f"/reentrenamiento/{number}" for number in range(1, 5)],
+    "/despliegues": ["/despliegues"],
+    "/despliegues/{rollout_id}": [f"/despliegues/{number}" for number in range(1, 4)],
 }
 
 
@@ -142,6 +159,7 @@ class World(ModelsApp):
             "serving": self.serving,
             "model_ids": lambda: [MODEL, *(each.model_id for each in self.registry.models() if each.model_id != MODEL)],
             "clock": self.clock,
+            "headline": HEADLINE,
         }
         return Parts(**{**usual, **changed})
 
@@ -320,6 +338,8 @@ class World(ModelsApp):
         record("top_score", float(rng.beta(6, 3)), labels)
         record("expected_rate", 0.29, {"outcome": "click", "bound": "mean"})
         record("observed_rate", 0.27, {"outcome": "click"})
+        for bound, value in (("rate", 0.29), ("low", 0.27), ("high", 0.31)):
+            record("expected_rate", value + 0.01 * float(rng.standard_normal()), {"outcome": "click", "bound": bound})
 
     def _alerted(self) -> None:
         self._at(days=2)

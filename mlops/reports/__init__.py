@@ -3,12 +3,15 @@
 from mlops.reports.errors import BadChart, ReportError
 from mlops.reports.figures import shown_number, shown_share, shown_time
 from mlops.reports.page import Badge, Chart, Facts, Legend, Link, Prose, Said, Section, Table, render_page, save_page
+from mlops.reports.progress import progress_bar
+from mlops.reports.sequence import Bounds, sequence_chart
 from mlops.reports.svg import Interval, bar_chart, bar_pair, histogram_pair, interval_plot, line_chart
 from mlops.reports.timeline import Line, Mark, timeline_chart
 
 __all__ = [
     "BadChart",
     "Badge",
+    "Bounds",
     "Chart",
     "Facts",
     "Interval",
@@ -26,8 +29,10 @@ __all__ = [
     "histogram_pair",
     "interval_plot",
     "line_chart",
+    "progress_bar",
     "render_page",
     "save_page",
+    "sequence_chart",
     "shown_number",
     "shown_share",
     "shown_time",
