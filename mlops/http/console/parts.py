@@ -8,6 +8,7 @@ from typing import Any
 
 from mlops.clock import Clock, utc_now
 from mlops.http.console.ask import Ask
+from mlops.http.console.measures import QualityMeasures, TrafficMeasures
 from mlops.http.console.view import Panel
 from mlops.model_registry import ModelRegistry
 from mlops.monitoring.alerts import AlertBook
@@ -34,6 +35,8 @@ class Parts:
         model_ids: the models of the application, the first one first. A page shows the first unless asked otherwise.
         extras: panels for pages, by the page's name, such as ``quality``.
         notice: a sentence over every page, such as that the traffic is simulated; empty for none.
+        traffic: which metrics tell of it; None where none do.
+        quality: what is known of it; None where nothing is.
         clock: the time.
     """
 
@@ -47,4 +50,6 @@ class Parts:
     model_ids: Callable[[], Sequence[str]]
     extras: Mapping[str, Extra] = field(default_factory=dict)
     notice: str = ""
+    traffic: TrafficMeasures | None = None
+    quality: QualityMeasures | None = None
     clock: Clock = utc_now
