@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from statistics import NormalDist
 
 import numpy as np
 import sqlalchemy as sa
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from mlops import schema as toolkit
 from mlops.clock import Clock, utc_now
 from mlops.drift import check_drift
+from mlops.evaluation.shares import difference_of_shares
 from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.retraining import ColumnDrift, Degradation
 from mlops.store import Database
@@ -135,31 +135,9 @@ class RecipeSignals:
 
 def _compared(before: tuple[int, int], after: tuple[int, int]) -> Degradation:
     share_before, share_after = before[0] / before[1], after[0] / after[1]
-    low, high = difference_of_shares(before, after)
+    low, high = difference_of_shares(before, after, alpha=_ALPHA)
     is_worse = high < 0 and share_after < (1 - LEAST_DROP) * share_before
     return Degradation("click_ratio", share_before, share_after, low, high, is_worse)
-
-
-def difference_of_shares(
-    before: tuple[int, int], after: tuple[int, int], *, alpha: float = _ALPHA
-) -> tuple[float, float]:
-    """Interval of the share in *after* less that in *before*, each (how many, of how many), level 1 - *alpha*.
-
-    Newcombe (1998), method 10: from the Wilson intervals of both, which hold for small shares, too.
-    """
-    (low_before, high_before), (low_after, high_after) = _wilson(*before, alpha), _wilson(*after, alpha)
-    share_before, share_after = before[0] / before[1], after[0] / after[1]
-    difference = share_after - share_before
-    below = math.hypot(share_after - low_after, high_before - share_before)
-    above = math.hypot(high_after - share_after, share_before - low_before)
-    return difference - below, difference + above
-
-
-def _wilson(k: int, n: int, alpha: float) -> tuple[float, float]:
-    z = NormalDist().inv_cdf(1 - alpha / 2)
-    middle = (k + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
-    return middle - half, middle + half
 
 
 def recipe_signals() -> RecipeSignals:

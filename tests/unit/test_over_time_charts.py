@@ -93,7 +93,9 @@ def test_a_gap_lifts_the_pen_and_a_point_by_itself_is_a_dot() -> None:
 
 def test_on_a_logarithmic_axis_equal_factors_are_equal_distances() -> None:
     points = [(SINCE + hour * HOUR, value) for hour, value in enumerate([1.0, 10.0, 100.0])]
-    heights = [float(y) for y in re.findall(r" ([\d.]+)", path_of(time_chart([Trace("a", points)], PLOT, log=True), "a"))]
+    heights = [
+        float(y) for y in re.findall(r" ([\d.]+)", path_of(time_chart([Trace("a", points)], PLOT, log=True), "a"))
+    ]
     assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
     linear = [float(y) for y in re.findall(r" ([\d.]+)", path_of(time_chart([Trace("a", points)], PLOT), "a"))]
     assert (linear[1] - linear[2]) == pytest.approx(10 * (linear[0] - linear[1]), rel=0.05)
@@ -128,9 +130,7 @@ def test_what_cannot_be_drawn_is_refused(draw: Any, words: str) -> None:
         draw()
 
 
-SPOTS = st.lists(
-    st.builds(Spot, st.floats(-1, 1), st.floats(-1, 1), st.floats(1e-6, 1)), min_size=1, max_size=40
-)
+SPOTS = st.lists(st.builds(Spot, st.floats(-1, 1), st.floats(-1, 1), st.floats(1e-6, 1)), min_size=1, max_size=40)
 LANDMARKS = st.lists(
     st.builds(Landmark, st.floats(-1, 1), st.floats(-1, 1), st.text("abcñ ", min_size=1, max_size=20)), max_size=12
 )
