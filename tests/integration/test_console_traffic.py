@@ -1,8 +1,9 @@
-"""The page of traffic over a real collector: what it shows is what the metrics say, and it reads no more than it must."""
+"""The page of traffic over a real collector: it shows what the metrics say, and reads no more than it must."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -84,16 +85,10 @@ def test_a_bad_hour_is_seen_where_it_was_and_the_verdict_tells(world: World) -> 
     steps = rows(traffic(parts, asked(parts, ventana="24h")), "requests")
     worst = max(steps, key=lambda row: row["p95_ms"])
     assert parts.clock() - worst["since"] == timedelta(hours=4)
-    strict = world.parts(
-        traffic=MEASURES.__class__(**{**_fields(MEASURES), "latency_limit_ms": 10, "error_limit": 0.0})
-    )
+    strict = world.parts(traffic=replace(MEASURES, latency_limit_ms=10, error_limit=0.0))
     verdict = traffic(strict, asked(strict)).verdict
     assert verdict is not None
     assert (verdict.tone, verdict.text) == ("bad", "falla demasiado y demasiado lento")
-
-
-def _fields(measures: TrafficMeasures) -> dict[str, Any]:
-    return {name: getattr(measures, name) for name in measures.__slots__}
 
 
 def test_the_arms_of_a_rollout_under_way_are_told_apart(world: World) -> None:

@@ -93,11 +93,13 @@ def test_a_gap_lifts_the_pen_and_a_point_by_itself_is_a_dot() -> None:
 
 def test_on_a_logarithmic_axis_equal_factors_are_equal_distances() -> None:
     points = [(SINCE + hour * HOUR, value) for hour, value in enumerate([1.0, 10.0, 100.0])]
-    heights = [
-        float(y) for y in re.findall(r" ([\d.]+)", path_of(time_chart([Trace("a", points)], PLOT, log=True), "a"))
-    ]
+
+    def heights_of(*, log: bool) -> list[float]:
+        drawn = path_of(time_chart([Trace("a", points)], PLOT, log=log), "a")
+        return [float(y) for y in re.findall(r" ([\d.]+)", drawn)]
+
+    heights, linear = heights_of(log=True), heights_of(log=False)
     assert heights[0] - heights[1] == pytest.approx(heights[1] - heights[2], abs=0.2)
-    linear = [float(y) for y in re.findall(r" ([\d.]+)", path_of(time_chart([Trace("a", points)], PLOT), "a"))]
     assert (linear[1] - linear[2]) == pytest.approx(10 * (linear[0] - linear[1]), rel=0.05)
 
 
@@ -141,7 +143,7 @@ def test_a_map_shows_every_spot_and_no_name_lies_upon_another(
     reference: list[Spot], current: list[Spot], landmarks: list[Landmark]
 ) -> None:
     drawn = spot_map(reference, current, landmarks, extent=1, title="queries")
-    circles = [one for one in ET.fromstring(drawn).iter("circle")]
+    circles = list(ET.fromstring(drawn).iter("circle"))
     assert [one.attrib["class"] for one in circles] == ["area"] * len(reference) + ["ring"] * len(current)
     assert all(float(one.attrib["cx"]) - float(one.attrib["r"]) >= 0 for one in circles)
     names = texts(drawn, "value")

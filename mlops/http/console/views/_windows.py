@@ -15,10 +15,16 @@ WINDOW, MODEL = "ventana", "modelo"
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """How far back a page looks, and how fine: as fine as metrics are still kept so far back."""
+    """How far back a page looks, and how fine.
+
+    Attributes:
+        kept: how fine metrics are still kept so far back: the window begins on such an edge.
+        step: of its charts; a multiple of *kept*.
+    """
 
     name: str
     span: timedelta
+    kept: timedelta
     step: timedelta
 
     @property
@@ -27,8 +33,8 @@ class Window:
         return self.span / timedelta(minutes=1)
 
     def since(self, now: datetime) -> datetime:
-        """The begin of the step that the window begins in, as the statistics of a window have it."""
-        step = self.step.total_seconds()
+        """The edge that the window begins on, as the statistics of a window have it."""
+        step = self.kept.total_seconds()
         return datetime.fromtimestamp((now - self.span).timestamp() // step * step, tz=now.tzinfo)
 
 
@@ -36,13 +42,13 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 WINDOWS: Mapping[str, Window] = {
     one.name: one
     for one in (
-        Window("15m", 15 * _MINUTE, _MINUTE),
-        Window("1h", _HOUR, _MINUTE),
-        Window("6h", 6 * _HOUR, _HOUR),
-        Window("24h", _DAY, _HOUR),
-        Window("7d", 7 * _DAY, _HOUR),
-        Window("30d", 30 * _DAY, _DAY),
-        Window("90d", 90 * _DAY, _DAY),
+        Window("15m", 15 * _MINUTE, _MINUTE, _MINUTE),
+        Window("1h", _HOUR, _MINUTE, _MINUTE),
+        Window("6h", 6 * _HOUR, _HOUR, _HOUR),
+        Window("24h", _DAY, _HOUR, _HOUR),
+        Window("7d", 7 * _DAY, _HOUR, 3 * _HOUR),
+        Window("30d", 30 * _DAY, _DAY, _DAY),
+        Window("90d", 90 * _DAY, _DAY, _DAY),
     )
 }
 

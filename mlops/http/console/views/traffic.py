@@ -68,7 +68,7 @@ def _read(metrics: Metrics, measures: TrafficMeasures, window: Window, now: date
 
     def history(name: str) -> dict[datetime, Stats]:
         buckets: Sequence[Bucket] = metrics.history(name, since=since, step_seconds=window.step.total_seconds())
-        # A process whose clock is ahead may have begun a step that has not come yet.
+        # A step may begin before the window, or later than now: clocks of other processes may be ahead.
         return {max(bucket.since, since): bucket.stats for bucket in buckets if bucket.since <= now}
 
     names = (measures.requests, measures.errors, measures.latency)
@@ -87,7 +87,7 @@ def _lead(read: _Read, ask: Ask) -> str:
         "traffic.lead", round(read.n_requests), window=window, errors=t.share(read.all_errors.get("mean", 0.0))
     )
     if read.all_latency:
-        text += " " + t("traffic.lead_latency", p95=t.number(_rounded(read.all_latency["p95"])))
+        text += " " + t("traffic.lead_latency", p95=t.number(float(f"{read.all_latency['p95']:.3g}")))
     return text
 
 
@@ -280,7 +280,7 @@ def _plot(read: _Read, ask: Ask, title: str, text: str, *, height: int = 220, is
 
 
 def _step(window: Window) -> str:
-    return {60: "minute", 3600: "hour"}.get(round(window.step.total_seconds()), "day")
+    return {60: "minute", 3600: "hour", 10_800: "three_hours"}.get(round(window.step.total_seconds()), "day")
 
 
 def _sum(stats: Stats) -> float:
