@@ -48,11 +48,35 @@ def mean_interval(n: int, total: float, squares: float, *, alpha: float = 0.05) 
     Raises:
         ValueError: *n* is below 2.
     """
-    if n < 2:
-        raise ValueError(f"the interval of a mean needs 2 values or more, got {n}")
     from scipy.special import stdtrit
 
-    mean = total / n
-    variance = max(0.0, squares - n * mean * mean) / (n - 1)
-    half = float(stdtrit(n - 1, 1 - alpha / 2)) * math.sqrt(variance / n)
+    mean, error, _ = _moments(n, total, squares)
+    half = float(stdtrit(n - 1, 1 - alpha / 2)) * math.sqrt(error)
     return mean - half, mean + half
+
+
+def difference_of_means(
+    before: tuple[int, float, float], after: tuple[int, float, float], *, alpha: float = 0.05
+) -> tuple[float, float]:
+    """Interval of the mean of *after* less that of *before*, each (n, sum, sum of squares), after Welch (1947).
+
+    Raises:
+        ValueError: a side has fewer than 2 values.
+    """
+    from scipy.special import stdtrit
+
+    (mean_before, error_before, n_before), (mean_after, error_after, n_after) = _moments(*before), _moments(*after)
+    error = error_before + error_after
+    if error == 0:
+        return mean_after - mean_before, mean_after - mean_before
+    freedom = error**2 / (error_before**2 / (n_before - 1) + error_after**2 / (n_after - 1))
+    half = float(stdtrit(freedom, 1 - alpha / 2)) * math.sqrt(error)
+    return mean_after - mean_before - half, mean_after - mean_before + half
+
+
+def _moments(n: int, total: float, squares: float) -> tuple[float, float, int]:
+    """Mean, squared standard error of it, n."""
+    if n < 2:
+        raise ValueError(f"the interval of a mean needs 2 values or more, got {n}")
+    mean = total / n
+    return mean, max(0.0, squares - n * mean * mean) / (n - 1) / n, n

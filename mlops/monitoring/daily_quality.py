@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from mlops.evaluation.shares import mean_interval, wilson_interval
+from mlops.evaluation.shares import difference_of_means, difference_of_shares, mean_interval, wilson_interval
 
 # Of means: fewer values say too little of their spread. An interval of a share holds from one on.
 FEWEST_VALUES = 10
@@ -74,16 +74,45 @@ def grouped(
     return {name: one for name, one in found.items() if one is not None}
 
 
-def on_the_same_days(tallies: Sequence[DayTally], one: str, other: str) -> tuple[list[DayTally], list[DayTally], int]:
-    """The tallies of two versions on the days on which both answered, and how many days these are.
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A version against another one on the days on which both answered.
+
+    Attributes:
+        one, other: what each measured on these days.
+        low, high: 95 % interval of the mean of *other* less that of *one*; None where there are too few values.
+    """
+
+    n_days: int
+    one: Pooled
+    other: Pooled
+    low: float | None
+    high: float | None
+
+    @property
+    def effect(self) -> float:
+        """How much higher *other* is."""
+        return self.other.mean - self.one.mean
+
+
+def on_the_same_days(tallies: Sequence[DayTally], one: str, other: str, *, is_share: bool) -> Difference | None:
+    """The tallies of two versions compared; None where there is no day on which both answered.
 
     Versions of different weeks met different cooks, dishes of the season and days of the week.
     """
-    days = {
-        version: {tally.day for tally in tallies if tally.version == version and tally.n} for version in (one, other)
-    }
-    common = days[one] & days[other]
-    first, second = (
-        [tally for tally in tallies if tally.version == version and tally.day in common] for version in (one, other)
-    )
-    return first, second, len(common)
+    by = {version: [each for each in tallies if each.version == version and each.n] for version in (one, other)}
+    common = {each.day for each in by[one]} & {each.day for each in by[other]}
+    kept = {version: [each for each in by[version] if each.day in common] for version in by}
+    first, second = (pooled(kept[version], is_share=is_share) for version in (one, other))
+    if first is None or second is None:
+        return None
+    ends: tuple[float | None, float | None] = (None, None)
+    if is_share:
+        ends = difference_of_shares((first.total, first.n), (second.total, second.n))
+    elif min(first.n, second.n) >= FEWEST_VALUES:
+        sides = (
+            (each.n, each.total, sum(tally.squares for tally in kept[version]))
+            for version, each in ((one, first), (other, second))
+        )
+        ends = difference_of_means(*sides)
+    return Difference(len(common), first, second, *ends)

@@ -29,7 +29,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """A line through *points*, times rising. *label* stands at its end."""
+    """A line through *points*, times rising. *label* stands at its end; one line alone needs none."""
 
     label: str
     points: Sequence[tuple[datetime, float]]
@@ -111,7 +111,7 @@ def time_chart(
         parts.append(f'<path class="band" d="{"".join(_band(run, x, y) for run in _runs(list(band), plot.gap))}"/>')
     parts += [_limit(limit, y) for limit in limits]
     parts += [_trace(trace, x, y, plot.gap) for trace in reversed(traces) if trace.points]
-    ends = [(y.at(trace.points[-1][1]), trace.label, "value") for trace in traces if trace.points]
+    ends = [(y.at(trace.points[-1][1]), trace.label, "value") for trace in traces if trace.points and trace.label]
     ends += [(y.at(limit.value), limit.label, "aside") for limit in limits]
     return drawing(plot.height, plot.title, plot.description, [*parts, *_labels(ends, plot.height - FOOT)])
 

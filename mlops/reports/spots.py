@@ -57,11 +57,12 @@ def spot_map(
         BadChart: too many spots, none at all, or one beyond the map or without a share.
     """
     spots = [*reference, *current]
+    places: list[Spot | Landmark] = [*spots, *landmarks]
     if not spots or max(len(reference), len(current)) > MOST_SPOTS:
         counts = f"{len(reference)} and {len(current)}"
         raise BadChart(f"map {title!r} needs 1 to {MOST_SPOTS} spots of each sample, got {counts}")
-    check_drawable(title, [value for one in (*spots, *landmarks) for value in (one.x, one.y)])
-    for one in (*spots, *landmarks):
+    check_drawable(title, [value for one in places for value in (one.x, one.y)])
+    for one in places:
         if max(abs(one.x), abs(one.y)) > extent:
             raise BadChart(f"map {title!r} goes from {-extent} to {extent}, got ({one.x}, {one.y})")
     if not all(0 < one.share <= 1 for one in spots):

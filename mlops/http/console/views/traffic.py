@@ -10,6 +10,7 @@ from mlops.http.console.ask import Ask
 from mlops.http.console.measures import Breakdown, TrafficMeasures
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import ConsoleBlock, Details, Panel, View
+from mlops.http.console.views._figures import rounded
 from mlops.http.console.views._windows import Window, chosen_window, window_choices
 from mlops.monitoring.protocol import Bucket, Metrics, Stats
 from mlops.reports import Badge, Chart, Facts, Limit, Plot, Prose, Table, Trace, time_chart, time_columns
@@ -71,11 +72,20 @@ def _read(metrics: Metrics, measures: TrafficMeasures, window: Window, now: date
         # A step may begin before the window, or later than now: clocks of other processes may be ahead.
         return {max(bucket.since, since): bucket.stats for bucket in buckets if bucket.since <= now}
 
-    names = (measures.requests, measures.errors, measures.latency)
+    def whole(name: str) -> Stats:
+        return metrics.get_stats(name, window.minutes)
+
     return _Read(
-        measures, window, since, *(history(name) for name in names),
-        *(metrics.get_stats(name, window.minutes) for name in names),
-    )  # fmt: skip
+        measures=measures,
+        window=window,
+        since=since,
+        requests=history(measures.requests),
+        errors=history(measures.errors),
+        latency=history(measures.latency),
+        all_requests=whole(measures.requests),
+        all_errors=whole(measures.errors),
+        all_latency=whole(measures.latency),
+    )
 
 
 def _lead(read: _Read, ask: Ask) -> str:
@@ -107,10 +117,10 @@ def _requests(read: _Read, ask: Ask) -> Sequence[ConsoleBlock]:
     t = ask.words
     facts: list[tuple[str, Cell]] = [
         ("requests", round(read.n_requests)),
-        ("requests_per_minute", _rounded(read.n_requests / ((ask.now - read.since).total_seconds() / 60))),
+        ("requests_per_minute", rounded(read.n_requests / ((ask.now - read.since).total_seconds() / 60))),
         ("failures", round(_sum(read.all_errors))),
         ("failed_percent", _percent(read.all_errors)),
-        *((f"{name}_ms", _rounded(read.all_latency.get(name))) for name in _QUANTILES),
+        *((f"{name}_ms", rounded(read.all_latency.get(name))) for name in _QUANTILES),
         ("since", read.since),
         ("step", t(f"traffic.steps.{_step(read.window)}")),
     ]
@@ -133,7 +143,7 @@ def _steps(read: _Read) -> Table:
                 at,
                 round(_sum(read.requests.get(at, {}))),
                 round(_sum(read.errors.get(at, {}))),
-                *(_rounded(latency.get(name)) for name in _QUANTILES),
+                *(rounded(latency.get(name)) for name in _QUANTILES),
             ]
         )
     return Table(["since", "requests", "failures", *(f"{name}_ms" for name in _QUANTILES)], rows)
@@ -204,12 +214,12 @@ def _n(value: str, by: Mapping[str, Mapping[str, Stats]]) -> int:
 
 
 def _row(value: str, n: int, total: int, by: Mapping[str, Mapping[str, Stats]]) -> list[Cell]:
-    row: list[Cell] = [value, n, _rounded(100 * n / total) if total else None]
+    row: list[Cell] = [value, n, rounded(100 * n / total) if total else None]
     if "errors" in by:
         stats = by["errors"].get(value, {})
         row += [round(_sum(stats)), _percent(stats)]
     if "latency" in by:
-        row += [_rounded(by["latency"].get(value, {}).get(name)) for name in _QUANTILES]
+        row += [rounded(by["latency"].get(value, {}).get(name)) for name in _QUANTILES]
     return row
 
 
@@ -220,7 +230,7 @@ def _stages(metrics: Metrics, read: _Read, ask: Ask) -> Panel:
     for stage, name in read.measures.stages.items():
         stats = metrics.get_stats(name, read.window.minutes)
         if stats:
-            rows.append([stage, round(stats["count"]), *(_rounded(stats[quantile]) for quantile in _QUANTILES)])
+            rows.append([stage, round(stats["count"]), *(rounded(stats[quantile]) for quantile in _QUANTILES)])
     columns = ["stage", "requests", *(f"{name}_ms" for name in _QUANTILES)]
     blocks: list[ConsoleBlock] = [Table(columns, rows)] if rows else [Prose(t("traffic.none"))]
     return Panel("stages", t("traffic.stages"), blocks, width="half")
@@ -233,7 +243,7 @@ def _arms(parts: Parts, rollout: Rollout, read: _Read, ask: Ask) -> Panel:
     rows: list[list[Cell]] = []
     for arm, version in (("champion", rollout.champion), ("challenger", rollout.challenger)):
         stats = by.get(version or "", {})
-        quantiles = [_rounded(stats.get(name)) for name in _QUANTILES]
+        quantiles = [rounded(stats.get(name)) for name in _QUANTILES]
         rows.append([version, t(f"traffic.arms.{arm}"), round(stats.get("count", 0)), *quantiles])
     text = t(
         "traffic.rollout",
@@ -255,7 +265,7 @@ def _process(metrics: Metrics, read: _Read, ask: Ask) -> list[Panel]:
         rows: list[list[Cell]] = []
         for queue in sorted({*waiting, *dropped}):
             depth = waiting.get(queue, {})
-            rows.append([queue, _rounded(depth.get("p50")), depth.get("max"), round(_sum(dropped.get(queue, {})))])
+            rows.append([queue, rounded(depth.get("p50")), depth.get("max"), round(_sum(dropped.get(queue, {})))])
         columns = ["queue", "waiting_p50", "waiting_max", "dropped"]
         blocks: list[ConsoleBlock] = [Table(columns, rows)] if rows else [Prose(t("traffic.no_queues"))]
         panels.append(Panel("queues", t("traffic.queues"), blocks, width="half"))
@@ -264,7 +274,7 @@ def _process(metrics: Metrics, read: _Read, ask: Ask) -> list[Panel]:
         table = Table(
             ["measure", "p50", "p95", "max"],
             [
-                [t.get(f"traffic.gauges.{name}", name), *(_rounded(stats[each]) for each in ("p50", "p95", "max"))]
+                [t.get(f"traffic.gauges.{name}", name), *(rounded(stats[each]) for each in ("p50", "p95", "max"))]
                 for name, stats in found.items()
                 if stats
             ],
@@ -289,9 +299,4 @@ def _sum(stats: Stats) -> float:
 
 
 def _percent(stats: Stats) -> float | None:
-    return _rounded(100 * stats["mean"]) if stats else None
-
-
-def _rounded(value: float | None) -> float | None:
-    """*value* to three significant digits: a sketch knows quantiles no better."""
-    return None if value is None else float(f"{value:.3g}")
+    return rounded(100 * stats["mean"]) if stats else None
