@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from mlops.http.console.ask import Ask
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import View
-from mlops.http.console.views import alerts, quality, traffic
+from mlops.http.console.views import alerts, drift, quality, traffic
 
 ViewOf = Callable[[Parts, Ask], View]
 
@@ -35,6 +35,7 @@ class Page:
 PAGES: tuple[Page, ...] = (
     Page("traffic", "/trafico", traffic.traffic, ("metrics", "rollouts")),
     Page("quality", "/calidad", quality.quality, ("metrics", "models", "jobs")),
+    Page("drift", "/deriva", drift.drift, ("metrics", "models")),
     Page("alerts", "/alertas", alerts.alerts, ("alerts",)),
     Page("alerts", "/alertas/{alert_id}", alerts.alert, ("alerts",), is_in_menu=False),
 )
