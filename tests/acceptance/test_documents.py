@@ -280,8 +280,10 @@ def test_printed_recipes_and_concepts_are_valid(lexicon: Lexicon) -> None:
             assert concept.name in lexicon.concepts
 
 
-def test_every_command_and_setting_is_documented() -> None:
-    text = "\n".join(document.read_text("utf-8") for document in DOCUMENTS)
+def test_a_guide_tells_of_every_command_and_the_example_of_every_setting() -> None:
+    # The reference has them anyway: tests/acceptance/test_reference.py.
+    guides = [document for document in DOCUMENTS if document.parent.name != "reference"]
+    text = "\n".join(document.read_text("utf-8") for document in guides)
     names = [command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback]
     names += [f"import {command.name}" for command in cli.importing.registered_commands]
     for name in names:
