@@ -37,8 +37,10 @@ DOCUMENTS = [
     *sorted((REPOSITORY / "docs").rglob("*.md")),
 ]
 # Their snippets follow each other and need files: tests/integration/test_evaluation_guide.py, test_data_guides.py,
-# tests/acceptance/test_own_model.py.
-GUIDES_WITH_A_TEST_OF_THEIR_OWN = ("bring-your-own-model.md", "evaluation.md", "drift.md", "validation.md")
+# tests/acceptance/test_own_model.py, tests/integration/test_containers.py.
+GUIDES_WITH_A_TEST_OF_THEIR_OWN = (
+    "bring-your-own-model.md", "evaluation.md", "drift.md", "validation.md", "deploying.md",
+)  # fmt: skip
 KEY = "a secret"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?!https?:)([^)#]+)\)")
@@ -68,6 +70,12 @@ def commands(program: str) -> list[tuple[str, str]]:
 def test_every_link_leads_somewhere(document: Path) -> None:
     for target in _LINK.findall(document.read_text("utf-8")):
         assert (document.parent / target).exists(), target
+
+
+def test_the_first_page_leads_to_every_other() -> None:
+    docs = REPOSITORY / "docs"
+    linked = {(docs / target).resolve() for target in _LINK.findall((docs / "README.md").read_text("utf-8"))}
+    assert [page.name for page in docs.rglob("*.md") if page != docs / "README.md" and page not in linked] == []
 
 
 @pytest.mark.parametrize(("document", "command"), [each for each in commands("curl") if "/recommend" in each[1]])
