@@ -1,9 +1,9 @@
-"""Write the pages of docs/reference that follow from the code: settings, commands, endpoints, errors, metrics.
+"""Write the pages of docs/reference that follow from the code: all but the one of file formats.
 
     make docs
 
-A test compares the pages with what this makes, so that each setting, command, endpoint, error and metric is documented
-where it is defined, and nowhere else.
+A test compares the pages with what this makes, so that each setting, command, endpoint, error, metric and public name
+is documented where it is defined.
 """
 
 from __future__ import annotations
@@ -188,7 +188,8 @@ def _value_word(kind: Any) -> str:
 def _plain(docstring: str) -> str:
     """What a docstring tells a user: without the parts for programmers, and without the marks of its markup."""
     told = re.split(r"\n(?:Args|Raises|Returns):\n", docstring)[0]
-    return re.sub(r":\w+:`~?([^`]*)`", r"`\1`", told.replace("``", "`").replace("\b\n", "")).strip()
+    named = re.sub(r":\w+:`~?([^`<]*?)(?: <[^`]*>)?`", r"`\1`", told)
+    return named.replace("``", "`").replace("\b\n", "").strip()
 
 
 # --- endpoints
@@ -290,6 +291,96 @@ def metrics_page() -> str:
 _SERIES = {"distribution": "{}_bucket, _sum, _count", "counter": "{}_total", "gauge": "{}"}
 
 
+# --- Python
+
+
+def python_page() -> str:
+    """Each public name of the toolkit: classes with their methods, functions, ready-made objects."""
+    found = {name: getattr(mlops, name) for name in mlops.__all__ if name not in OBJECTS}
+    parts = [
+        "# Python",
+        "What `from mlops import …` gives: signatures, and the first line of what each says of itself. `help()` has "
+        "the rest: units, edge cases, errors. Subpackages have more, which the guides name.",
+        "## Ready-made objects",
+        "Made from the [settings](settings.md) of the environment when they are first asked for.",
+        _table(("object", "what it is"), ((f"`{name}`", told) for name, told in OBJECTS.items())),
+        "## Functions",
+        _table(
+            ("function", ""),
+            ((f"`{name}{_signature(one)}`", _summary(one)) for name, one in found.items() if inspect.isfunction(one)),
+        ),
+        *(_class(name, one) for name, one in found.items() if inspect.isclass(one)),
+    ]
+    return _page(parts)
+
+
+# Looking at them would make them; a test sees that they are what is said here.
+OBJECTS = {
+    "config": "`Settings`: the settings, read once",
+    "model_registry": "`ModelRegistry`: the registry of models",
+    "metrics_collector": "`MetricsCollector`: metrics, written and read",
+    "anomaly_detector": "`AnomalyDetector`: what stands out",
+    "health_monitor": "`HealthMonitor`: how the system is",
+    "retraining_orchestrator": "`RetrainingOrchestrator`: trainings, from need to promotion",
+    "auto_scheduler": "`AutomaticRetrainingScheduler`: checks, and trains what needs it",
+    "retrain_config": "`RetrainingConfig`: when models need training",
+    "app_logger": "`Logger`: of the application",
+    "mlops_logger": "`Logger`: of the toolkit",
+    "monitoring_logger": "`Logger`: of monitoring",
+    "model_logger": "`Logger`: of trainings",
+    "retraining_logger": "`Logger`: of retraining",
+}
+
+
+def _class(name: str, kind: type) -> str:
+    rows = [row for member, what in inspect.getmembers_static(kind) for row in _member(member, what)]
+    parts = [f"## {name}", _summary(kind), f"```text\n{name}{_signature(kind)}\n```"]
+    return "\n\n".join([*parts, _table(("", ""), rows)] if rows else parts)
+
+
+def _member(name: str, what: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(what, property):
+        what, shown = what.fget, name
+    else:
+        what = getattr(what, "__func__", what)
+        shown = f"{name}{_signature(what)}" if inspect.isfunction(what) else name
+    is_ours = inspect.isfunction(what) and what.__module__.startswith("mlops.")
+    if is_ours and not name.startswith("_") and what.__doc__:
+        yield f"`{shown}`", _summary(what)
+
+
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """Stands in a signature as what it says."""
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+
+def _signature(what: Any) -> str:
+    signature = inspect.signature(what)
+    parameters = [_shown(one) for name, one in signature.parameters.items() if name not in ("self", "cls")]
+    returns = signature.return_annotation
+    if inspect.isclass(what) or returns is inspect.Signature.empty:
+        return str(signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
+    return str(signature.replace(parameters=parameters, return_annotation=_Text(str(returns))))
+
+
+def _shown(parameter: inspect.Parameter) -> inspect.Parameter:
+    """With its annotation as it is written, and of a default without a text of its own that there is one."""
+    empty = inspect.Parameter.empty
+    if parameter.annotation is not empty:
+        parameter = parameter.replace(annotation=_Text(str(parameter.annotation)))
+    has_no_text = parameter.default is not empty and "<" in repr(parameter.default)
+    return parameter.replace(default=_Text("…")) if has_no_text else parameter
+
+
+def _summary(what: Any) -> str:
+    return _cell(_plain(inspect.getdoc(what) or "").split("\n\n")[0])
+
+
 # --- Markdown
 
 
@@ -313,6 +404,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "http.md": http_page,
     "errors.md": errors_page,
     "metrics.md": metrics_page,
+    "python.md": python_page,
 }
 
 

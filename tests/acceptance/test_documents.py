@@ -136,7 +136,7 @@ def test_the_printed_commands_of_recipes_work(tmp_path: Path) -> None:
     (tmp_path / "RAW_interactions.csv").write_text("user_id,recipe_id,date,rating,review\n1,7,2010-01-01,5,\n")
     line = '{"name": "Soup", "ingredients": ["water"], "steps": ["Boil."], "language": "en"}'
     (tmp_path / "recipes.jsonl").write_text(line + "\n")
-    (tmp_path / "page.html").write_text(
+    (tmp_path / "recipe.html").write_text(
         '<html><script type="application/ld+json">{"@type": "Recipe", "name": "Soup", "recipeIngredient": ["water"],'
         ' "recipeInstructions": "Boil."}</script></html>'
     )

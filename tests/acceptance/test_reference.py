@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
-from docs.make_reference import FOLDER, PAGES
+import mlops
+from docs.make_reference import FOLDER, OBJECTS, PAGES
+from mlops.access import Scope
+from mlops.evaluation.comparison import Verdict
+from mlops.model_registry import STATUSES
+from tests.acceptance.test_documents import REPOSITORY, outside_environment
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -21,8 +32,34 @@ def test_the_pages_name_what_there_is() -> None:
         "http.md": ("`POST /recommend`", "`POST /models/{model_id}/rollback`", "| operate | 200 202 400"),
         "errors.md": ("`UnknownVersion` | No such version of this model was ever registered. | 404 | 3 |",),
         "metrics.md": ("`api_latency_ms` | distribution | ms |",),
+        "python.md": ("`get_production_model(model_id: str) -> ModelVersion \\| None`", "## MetricsCollector"),
     }
     for name, lines in expected.items():
         text = (FOLDER / name).read_text("utf-8")
         for line in lines:
             assert line in text
+
+
+def test_ready_made_objects_are_what_the_page_says(tmp_path: Path) -> None:
+    assert set(OBJECTS) < set(mlops.__all__)
+    code = "import mlops, sys\nfor name in sys.argv[1:]: print(f'`{type(getattr(mlops, name)).__name__}`')"
+    command = [sys.executable, "-c", code, *OBJECTS]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=outside_environment(), capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.split() == [told.partition(":")[0] for told in OBJECTS.values()]
+
+
+def test_the_glossary_has_the_words_that_programs_answer_with() -> None:
+    text = (REPOSITORY / "docs" / "glossary.md").read_text("utf-8")
+    for word in (*STATUSES, *get_args(Scope), *get_args(Verdict)):
+        assert re.search(rf"\b{word}\b", text), word
+
+
+def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
+    readme = (REPOSITORY / "README.md").read_text("utf-8")
+    figures = readme[readme.index("## How good") : readme.index("## Where to read on")]
+    told = set(re.findall(r"\d[\d.,]*\d|\d", (REPOSITORY / "benchmarks" / "README.md").read_text("utf-8")))
+    shown = re.findall(r"\d[\d.,]*\d|\d", figures)
+    assert len(shown) > 30
+    assert [figure for figure in shown if figure not in told] == []
