@@ -63,3 +63,19 @@ def test_the_figures_of_the_readme_are_those_of_the_benchmarks() -> None:
     shown = re.findall(r"\d[\d.,]*\d|\d", figures)
     assert len(shown) > 30
     assert [figure for figure in shown if figure not in told] == []
+
+
+def test_the_owners_guide_names_every_endpoint_and_every_public_name() -> None:
+    guide = (REPOSITORY / "MLOPS_GUIDE.md").read_text("utf-8")
+    reference = guide[guide.index("## Referencia de API") :]
+    for name in mlops.__all__:
+        assert re.search(rf"`{name}\b", reference), name
+    told: set[str] = set()
+    for row in re.findall(r"^\| `(?:GET|POST) .*$", reference, re.MULTILINE):
+        path = ""
+        # `…/approve` stands for the path before it with another end.
+        for method, found in re.findall(r"`(GET |POST |…)(/[^`?]*)", row.split(" | ")[0]):
+            path = found if method != "…" else path.rpartition("/")[0] + found
+            told.add(path)
+    listed = (FOLDER / "http.md").read_text("utf-8")
+    assert told == set(re.findall(r"^\| `[A-Z]+ (/[^`]*)`", listed, re.MULTILINE))
