@@ -225,7 +225,7 @@ def _endpoint(method: str, path: str, operation: dict[str, Any]) -> tuple[str, .
 
 def _openapi() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(_env_file=None, data_dir=Path(folder), mlflow_tracking_uri="off")  # type: ignore[call-arg]
+        settings = Settings.model_construct(data_dir=Path(folder))
         service = Service(settings)
         try:
             return service_app.create_app(settings, service=service).openapi()
