@@ -56,7 +56,7 @@ _STAGES: Mapping[str, str] = {
     "shelf": "shelf_ms",
 }
 # Asked by machines every few seconds: among the requests of cooks they would make failures look rare.
-_OF_MACHINES = ("/health", "/metrics")
+_OF_OPERATORS = ("/health", "/metrics", "/consola")
 _RECOMMEND = "/recommend"
 _FAILED = 500
 
@@ -97,7 +97,7 @@ class ServiceMeasures:
             route: its pattern, such as ``/recetas/{recipe_id}``.
             version, language: of the answer, where the request was for recipes.
         """
-        if is_of_machines(route):
+        if is_of_operators(route):
             return
         record = self._metrics.record
         record("request_count", 1.0, self._of_request(route, str(status)))
@@ -123,9 +123,9 @@ class ServiceMeasures:
         return self._labels.setdefault(("route", route), {"route": route})
 
 
-def is_of_machines(route: str) -> bool:
-    """Whether *route* is asked by machines every few seconds, as health and metrics are."""
-    return route.startswith(_OF_MACHINES)
+def is_of_operators(route: str) -> bool:
+    """Whether *route* is asked by operators or their machines, every few seconds, and not by cooks."""
+    return route.startswith(_OF_OPERATORS)
 
 
 def n_constraints(rules: Constraints) -> int:

@@ -98,7 +98,7 @@ class Service:
             InvalidSettings: nothing can come of *settings*.
         """
         self.settings = settings
-        self._clock = clock
+        self.clock = clock
         self.database = Database(settings.state_url)
         self.catalogue = catalogue(self.database)
         self.lexicon: Lexicon = cooking_lexicon()
@@ -204,7 +204,7 @@ class Service:
         Raises:
             StoreUnavailable: the database does not answer; what was known before stays.
         """
-        self.recommender.tastes = self._tastes.learn(self._clock())
+        self.recommender.tastes = self._tastes.learn(self.clock())
 
     def check(self) -> dict[str, str]:
         """What is wrong with each part now; empty where all is well."""
@@ -245,7 +245,7 @@ class Service:
             try_out=self.recommender.rehearse,
             answer_with=self.recommender.answer_with,
             click_seconds=self.settings.rollout_click_seconds,
-            clock=self._clock,
+            clock=self.clock,
         )
 
     def _in_background(self, translator: Translator) -> BackgroundTranslation:
@@ -295,7 +295,7 @@ class Service:
 
     def _prepare_model(self) -> None:
         try:
-            register_initial_model(self.registry, clock=self._clock)
+            register_initial_model(self.registry, clock=self.clock)
         except ApprovalRequired as error:
             _log.warning("%s", error)
         self.live.refresh()

@@ -14,11 +14,8 @@ from mlops.reports.figures import shown_number
 
 Style = Literal["first", "second", "limit"]
 
-_STYLES: Mapping[Style, str] = {
-    "first": "fill:none;stroke:var(--two);stroke-width:2;stroke-linejoin:round",
-    "second": "fill:none;stroke:var(--one);stroke-width:2;stroke-linejoin:round",
-    "limit": "fill:none;stroke:var(--soft);stroke-dasharray:5 4",
-}
+# Classes and no styles: a page may forbid styles in its elements.
+_CLASSES: Mapping[Style, str] = {"first": "step", "second": "other", "limit": "limit"}
 _LEFT, _RIGHT, _MARKS = 64, 76, 22
 
 
@@ -96,7 +93,7 @@ def _line(line: Line, x: Scale, y: Scale) -> str:
         else:
             path.append(f"{pen}{x(day)} {y(value)}")
             pen = "L"
-    return f'<path style="{_STYLES[line.style]}" d="{"".join(path)}"><title>{escape(line.label)}</title></path>'
+    return f'<path class="{_CLASSES[line.style]}" d="{"".join(path)}"><title>{escape(line.label)}</title></path>'
 
 
 def _labels(lines: Sequence[Line], y: Scale) -> list[str]:
