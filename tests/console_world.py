@@ -342,7 +342,8 @@ class World(ModelsApp):
         for stage, share in (("parse_ms", 0.05), ("encode_ms", 0.3), ("retrieve_ms", 0.4), ("rank_ms", 0.25)):
             record(stage, latency * share)
         record("top_score", float(rng.beta(6, 3)), labels)
-        record("expected_rate", 0.29, {"outcome": "click", "bound": "mean"})
+        for bound, value in (("rate", 0.29), ("low", 0.25), ("high", 0.33)):
+            record("expected_rate", value, {"outcome": "click", "bound": bound})
         record("observed_rate", 0.27, {"outcome": "click"})
         for bound, value in (("rate", 0.29), ("low", 0.27), ("high", 0.31)):
             record("expected_rate", value + 0.01 * float(rng.standard_normal()), {"outcome": "click", "bound": bound})

@@ -8,6 +8,7 @@ from typing import Any
 
 from mlops.clock import Clock, utc_now
 from mlops.http.console.ask import Ask
+from mlops.http.console.measures import QualityMeasures, TrafficMeasures
 from mlops.http.console.view import Panel
 from mlops.http.words import Language
 from mlops.model_registry import ModelRegistry
@@ -62,6 +63,8 @@ class Parts:
         extras: panels for pages, by the page's name, such as ``quality``.
         headline: the figure of quality that the overview shows; None for none.
         notice: a sentence over every page, such as that the traffic is simulated; empty for none.
+        traffic: which metrics tell of it; None where none do.
+        quality: what is known of it; None where nothing is.
         clock: the time.
     """
 
@@ -76,4 +79,6 @@ class Parts:
     extras: Mapping[str, Extra] = field(default_factory=dict)
     headline: Headline | None = None
     notice: str = ""
+    traffic: TrafficMeasures | None = None
+    quality: QualityMeasures | None = None
     clock: Clock = utc_now

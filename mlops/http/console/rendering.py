@@ -48,11 +48,24 @@ def environment(assets: Mapping[str, Asset]) -> jinja2.Environment:
     )
     made.globals["kind"] = lambda block: type(block).__name__
     made.globals["titled"] = titled
-    made.globals["numbers"] = _columns_of_numbers
     made.globals["named"] = named
     made.globals["asset"] = {name: asset.address for name, asset in assets.items()}.__getitem__
     made.filters["as_json"] = lambda value: orjson.dumps(value).decode()
+    made.globals["numeric_columns"] = _numeric_columns
     return made
+
+
+def _numeric_columns(table: Table) -> set[int]:
+    """The columns whose values are numbers, or missing."""
+    return {
+        place
+        for place, column in enumerate(zip(*table.rows, strict=True))
+        if any(_is_number(value) for value in column) and all(_is_number(value) or value is None for value in column)
+    }
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Renderer:
@@ -68,15 +81,6 @@ class Renderer:
         return self._templates.get_template(template).render(
             context, ask=ask, t=ask.words, cell=_cells(ask.words), menu=self._menu, notice=self._notice
         )
-
-
-def _columns_of_numbers(table: Table) -> list[bool]:
-    """Which columns hold numbers, and nothing else where there is something."""
-    columns = [[row[place] for row in table.rows if row[place] is not None] for place in range(len(table.columns))]
-    return [
-        bool(column) and all(isinstance(value, int | float) and not isinstance(value, bool) for value in column)
-        for column in columns
-    ]
 
 
 def _cells(words: Words) -> Callable[[Any], Markup]:
