@@ -208,8 +208,8 @@ def test_what_comes_next_is_said_with_its_time_and_what_is_missing(make_world: M
 
     # In shadow for an hour, then 5 % of the users, once a hundred requests were answered aside.
     assert told() == (
-        "Desde el 2026-11-24 13:00 UTC, si ningún guardián salta, 1.4.0 pasa a responder al 5\N{NO-BREAK SPACE}% de los "
-        "usuarios. Antes hacen falta 100 peticiones en esta etapa; van 0. "
+        "Desde el 2026-11-24 13:00 UTC, si ningún guardián salta, 1.4.0 pasa a responder al 5\N{NO-BREAK SPACE}% "
+        "de los usuarios. Antes hacen falta 100 peticiones en esta etapa; van 0. "
         "Si el 2026-11-26 12:00 UTC no se ha promovido, se queda 1.1.0."
     )
     world.rollouts.pause(MODEL, because="a sale begins", actor="ana")
