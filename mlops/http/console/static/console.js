@@ -131,6 +131,14 @@
 
   const ready = (root) => { for (const each of root.querySelectorAll("[data-open]")) each.disabled = false; };
 
+  // What can be moved sideways must be reached by keyboard; what cannot is no place to stop at.
+  const markScrollers = () => {
+    for (const each of document.querySelectorAll("[data-scrolls]")) {
+      if (each.scrollWidth > each.clientWidth) each.tabIndex = 0;
+      else each.removeAttribute("tabindex");
+    }
+  };
+
   const refresh = async () => {
     if (isBusy() || isRefreshing) {
       isMissed = true;
@@ -146,6 +154,7 @@
       if (isBusy()) { isMissed = true; return; }
       ready(fresh);
       takeOver(main(), fresh.getElementById("contenido"));
+      markScrollers();
       document.title = fresh.title;
       if (document.activeElement === document.body) main().focus({ preventScroll: true });
     } catch {
@@ -223,6 +232,9 @@
   };
 
   ready(document);
+  markScrollers();
+  addEventListener("resize", markScrollers);
+  document.addEventListener("toggle", markScrollers, { capture: true });
   document.querySelector(".menu [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   if (sign) {
     // A page that nobody sees gives its connection back: a browser has six of them for all its tabs.
