@@ -78,7 +78,9 @@ def _lead(ask: Ask, model_id: str | None, champion: ModelVersion | None, *, n_al
         first = t("models.lead_none", model=model_id, version="")
     else:
         first = t("models.lead", model=model_id, version=champion.version)
-    return f"{first} {t.count('alerts.lead', n_alerts)} {t.count('overview.n_waiting', n_waiting)}"
+    alerts = t.count("alerts.lead", n_alerts) if n_alerts else t("alerts.none_open")
+    waiting = t.count("overview.n_waiting", n_waiting) if n_waiting else t("overview.nothing_at_all")
+    return f"{first} {alerts} {waiting}"
 
 
 # --- Is it well? ----------------------------------------------------------------------------------------------------
@@ -125,8 +127,10 @@ def _traffic(ask: Ask, api: Mapping[str, Any]) -> Sequence[ConsoleBlock]:
     if not api:
         return []
     latency: Mapping[str, float] = api.get("latency_ms") or {}
+    quiet = [Prose(t("overview.quiet"))] if api.get("status") == "no data" else []
     rate = api.get("error_rate")
     return [
+        *quiet,
         Facts(
             [
                 ("window_minutes", api.get("window_minutes")),
@@ -134,7 +138,7 @@ def _traffic(ask: Ask, api: Mapping[str, Any]) -> Sequence[ConsoleBlock]:
                 ("error_rate", None if rate is None else t.share(rate)),
                 ("p95_ms", latency.get("p95")),
             ]
-        )
+        ),
     ]
 
 
