@@ -194,8 +194,8 @@ def _headline(parts: Parts, ask: Ask, headline: Headline) -> Sequence[ConsoleBlo
     if rate is None:
         return [Prose(t("overview.no_estimate", name=name))]
     at, value = rate
-    ends = [newest[end] for end in ("low", "high")]
-    band = None if None in ends else t("evidence.span", low=t.share(ends[0][1]), high=t.share(ends[1][1]))  # type: ignore[index]
+    low, high = newest["low"], newest["high"]
+    band = None if low is None or high is None else t("evidence.span", low=t.share(low[1]), high=t.share(high[1]))
     observed = newest.get("observed")
     facts = Facts(
         [
@@ -327,8 +327,14 @@ def _changes(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
     ]
     if not rows:
         return [Prose(ask.words("overview.no_changes"))]
-    rows.sort(key=lambda row: row[0], reverse=True)  # type: ignore[arg-type,return-value]
+    rows.sort(key=_time_of, reverse=True)
     return [Table(["at", "event", "subject", "actor", "reason"], rows[:_LINES])]
+
+
+def _time_of(row: Row) -> datetime:
+    at = row[0]
+    assert isinstance(at, datetime)  # noqa: S101
+    return at
 
 
 def _moved(ask: Ask, moves: Sequence[Move], told: Sequence[tuple[str, str | None, datetime]]) -> Iterator[Row]:
