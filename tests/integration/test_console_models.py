@@ -248,7 +248,8 @@ def test_the_overview_tells_what_waits_and_what_changed_once(make_world: MakeWor
     assert [row["event"] for row in changes if row["at"] == "2026-11-15T12:20:00+00:00"] == [
         "despliegue de 1.2.0: retirado"
     ]
-    assert page["quality"]["facts"]["guards_calm"] == "5 de 5"
+    facts = page["quality"]["facts"]
+    assert (facts["guards_calm"], facts["last_compared"], facts["outcome"]) == ("5 de 5", "1.5.0", "espera aprobación")
 
 
 def test_the_headline_is_the_newest_estimate_with_its_band(make_world: MakeWorld) -> None:

@@ -181,8 +181,27 @@ def _quality(parts: Parts, ask: Ask, model_id: str, promotion: Move | None) -> S
     else:
         blocks += _headline(parts, ask, headline)
     if promotion is None or promotion.evidence is None:
-        return [*blocks, Prose(t("overview.no_comparison"))]
-    return [*blocks, *_comparison(ask, promotion)]
+        blocks.append(Prose(t("overview.no_comparison")))
+    else:
+        blocks += _comparison(ask, promotion)
+    return [*blocks, *_last_compared(parts, ask, model_id)]
+
+
+def _last_compared(parts: Parts, ask: Ask, model_id: str) -> Sequence[ConsoleBlock]:
+    """The last version that a training has compared with the champion, and what came of it."""
+    jobs = parts.retraining.list_jobs(model_id, limit=_WAITING, brief=True)
+    job = next((each for each in jobs if each.challenger is not None), None)
+    if job is None or job.challenger is None:
+        return []
+    outcome = state(ask, "job", job.state) if job.outcome is None else state(ask, "outcome", job.outcome)
+    facts = Facts(
+        [
+            ("last_compared", version_link(ask, model_id, job.challenger)),
+            ("job", job_link(ask, job.job_id)),
+            ("outcome", outcome),
+        ]
+    )
+    return [facts, Said(job.reason)] if job.reason and not job.is_open else [facts]
 
 
 def _headline(parts: Parts, ask: Ask, headline: Headline) -> Sequence[ConsoleBlock]:
