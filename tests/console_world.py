@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from mlops import schema as mlops_schema
 from mlops.artefacts import DiskArtefacts
 from mlops.http import alerts, console, metrics, models, problems, retraining, rollouts
 from mlops.http.access import Access
-from mlops.http.console import Parts
+from mlops.http.console import Gauge, Headline, Parts
+from mlops.http.console.pages import PAGES
 from mlops.http.limits import BodyLimit
 from mlops.model_registry import Lineage
 from mlops.monitoring.alerts import AlertBook, Firing
@@ -53,6 +54,12 @@ PLAN = RolloutPlan(
     max_seconds=86_400, watch_seconds=3_600, least_requests=40,
 )  # fmt: skip
 _EVERY_MINUTES = 15
+HEADLINE = Headline(
+    MODEL,
+    {"es": "clics por lista", "en": "clicks per list"},
+    *(Gauge("expected_rate", {"outcome": "click", "bound": bound}) for bound in ("rate", "low", "high")),
+    observed=Gauge("observed_rate", {"outcome": "click"}),
+)
 
 
 class WorldTrainer(TinyTrainer):
@@ -79,10 +86,35 @@ class WorldSignals:
         ]  # fmt: skip
 
 
+# An address of each page whose route has parameters, in this world; beside them, addresses worth a look of their own.
+SAMPLES: Mapping[str, Sequence[str]] = {
+    "/alertas": ["/alertas", "/alertas?estado=resolved", "/alertas?estado=acknowledged&antes=2"],
+    "/alertas/{alert_id}": ["/alertas/1", "/alertas/2"],
+    "": ["", "?modelo=other"],
+    "/modelos": ["/modelos", "/modelos?modelo=other", "/modelos?estado=archived"],
+    "/modelos/{model_id}/{version}": [
+        *(f"/modelos/ranker/1.{minor}.0" for minor in range(6)),
+        "/modelos/ranker/1.5.0?con=1.1.0,1.0.0",
+        "/modelos/other/1.0.0",
+    ],
+    "/reentrenamiento": ["/reentrenamiento", "/reentrenamiento?estado=failed", "/reentrenamiento?estado=cancelled"],
+    "/reentrenamiento/{job_id}": [f"/reentrenamiento/{number}" for number in range(1, 5)],
+    "/despliegues": ["/despliegues"],
+    "/despliegues/{rollout_id}": [f"/despliegues/{number}" for number in range(1, 4)],
+}
+
+
+def addresses() -> list[str]:
+    """Addresses of all pages, under that of the console."""
+    return [address for page in PAGES for address in SAMPLES.get(page.route, [page.route])]
+
+
 class World(ModelsApp):
     """The application; requests to it as to :class:`ModelsApp`. Close it at the end."""
 
     def __init__(self, folder: Path, *, require_key_to_read: bool = False, is_empty: bool = False) -> None:
+        """In *folder*; where another world has been in it, with what happened there."""
+        is_new = not (folder / "state.db").exists()
         self.folder = folder
         self.clock = SetClock(NOW)
         self.database = Database(f"sqlite:///{folder}/state.db", tables=(mlops_schema.MIGRATIONS,))
@@ -96,7 +128,7 @@ class World(ModelsApp):
         self.retraining = self._retraining()
         self.rollouts = RolloutController(self.registry, clock=self.clock, new_key=lambda: "5eed" * 8)
         self.router = CanaryRouter(self.database, MODEL, worker="world")
-        if not is_empty:
+        if is_new and not is_empty:
             self._live_through()
         self.clock.now = NOW
         self.app = self._app(Access(self.keys, require_key_to_read=require_key_to_read))
@@ -125,8 +157,9 @@ class World(ModelsApp):
             "rollouts": self.rollouts,
             "health": self.health,
             "serving": self.serving,
-            "model_ids": lambda: [each.model_id for each in self.registry.models()] or [MODEL],
+            "model_ids": lambda: [MODEL, *(each.model_id for each in self.registry.models() if each.model_id != MODEL)],
             "clock": self.clock,
+            "headline": HEADLINE,
         }
         return Parts(**{**usual, **changed})
 
@@ -138,7 +171,7 @@ class World(ModelsApp):
         app.include_router(alerts.router(self.alerts, access))
         app.include_router(retraining.router(self.retraining, access))
         app.include_router(rollouts.router(self.rollouts, access, plan=PLAN))
-        console.mount(app, self.parts(), access)
+        self.live = console.mount(app, self.parts(), access)
         app.add_middleware(BodyLimit, max_bytes=65_536)
         return app
 
@@ -306,6 +339,8 @@ class World(ModelsApp):
         for bound, value in (("rate", 0.29), ("low", 0.25), ("high", 0.33)):
             record("expected_rate", value, {"outcome": "click", "bound": bound})
         record("observed_rate", 0.27, {"outcome": "click"})
+        for bound, value in (("rate", 0.29), ("low", 0.27), ("high", 0.31)):
+            record("expected_rate", value + 0.01 * float(rng.standard_normal()), {"outcome": "click", "bound": bound})
 
     def _alerted(self) -> None:
         self._at(days=2)
@@ -330,4 +365,6 @@ class World(ModelsApp):
         )
 
 
-MakeWorld = Callable[..., World]
+def served() -> FastAPI:
+    """The application of a world in the working directory, for a server in a process of its own."""
+    return World(Path.cwd()).app

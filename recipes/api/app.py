@@ -32,7 +32,12 @@ from recipes.version import VERSION
 _log = logging.getLogger("recipes.api")
 _requests = get_logger("recipes.requests")
 
+# The status of every error that a handler may let through; the nearest class counts.
 STATUSES: dict[type[Exception], int] = {
+    **models.STATUSES,
+    **alerts.STATUSES,
+    **retraining.STATUSES,
+    **rollouts.STATUSES,
     UnknownRecipe: 404,
     UnknownRequest: 404,
     NotShown: 404,
@@ -64,9 +69,7 @@ def create_app(settings: Settings, *, service: Service | None = None) -> FastAPI
         redoc_url=None,
         docs_url=None,
     )
-    problems.install(
-        app, {**models.STATUSES, **alerts.STATUSES, **retraining.STATUSES, **rollouts.STATUSES, **STATUSES}
-    )
+    problems.install(app, STATUSES)
     workers = Workers()
     keys = KeyRing(service.database)
     app.include_router(routes.router(service, workers))

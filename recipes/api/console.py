@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mlops.http.console import Parts
+from mlops.http.console import Gauge, Headline, Parts
 from mlops.http.console.measures import (
     Breakdown,
     EstimateMeasures,
@@ -37,6 +37,7 @@ def console_parts(service: Service, health: HealthReport) -> Parts:
         health=health,
         serving=service.version_served,
         model_ids=model_ids,
+        headline=_clicks(),
         extras={
             "quality": lambda ask: golden_panel(service.insight.golden, ask),
             "drift": lambda ask: query_map_panel(
@@ -53,6 +54,15 @@ def console_parts(service: Service, health: HealthReport) -> Parts:
         ),
         clock=service.clock,
     )
+
+
+def _clicks() -> Headline:
+    """Clicks to be expected of the last day's impressions, as :mod:`recipes.live_quality` records them."""
+    rate, low, high = (
+        Gauge("expected_rate", {"outcome": "click", "bound": bound}) for bound in ("rate", "low", "high")
+    )
+    names = {"es": "clics por receta mostrada, último día", "en": "clicks per recipe shown, last day"}
+    return Headline(MODEL_ID, names, rate, low, high, observed=Gauge("observed_rate", {"outcome": "click"}))
 
 
 def _traffic(service: Service) -> TrafficMeasures:
