@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -40,6 +41,13 @@ def start(
     shadow: Annotated[
         str | None, typer.Option(help="How long it only answers aside, such as 1h; 0: not at all.")
     ] = None,
+    interleave: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH[:SHARE]",
+            help="How long, and for which share of requests, lists are drafted from both: 2h:20%.",
+        ),
+    ] = None,
     canary: Annotated[str | None, typer.Option(help="Shares of users, such as 5%,25%,50%.")] = None,
     hold: Annotated[str | None, typer.Option(help="How long each share is held, at least, such as 2h.")] = None,
     guard: Annotated[
@@ -58,8 +66,8 @@ def start(
 ) -> None:
     """Begin to bring VERSION in; what is left out is as the ROLLOUT_ settings have it."""
     plan = _plan(
-        shadow=shadow, canary=canary, hold=hold, guard=guard, max=max_length, watch=watch, target=target,
-        default=default, least_requests=least_requests,
+        shadow=shadow, interleave=interleave, canary=canary, hold=hold, guard=guard, max=max_length, watch=watch,
+        target=target, default=default, least_requests=least_requests,
     )  # fmt: skip
     with _controlled(actor) as (controller, who):
         known_version(controller.registry, model, version)
@@ -70,12 +78,15 @@ def start(
 def _plan(**typed: Any) -> RolloutPlan:
     from mlops.config import Settings, load_settings
     from mlops.rollout import RolloutPlan, plan_from_settings
-    from mlops.rollout.plan import seconds_from, shares_from
+    from mlops.rollout.plan import interleave_from, seconds_from, shares_from
 
     values = plan_from_settings(load_settings(Settings)).to_dict()
     for option in ("shadow", "hold", "max", "watch"):
         if typed[option] is not None:
             values[f"{option}_seconds"] = seconds_from(typed[option], field=f"--{option}")
+    if typed["interleave"] is not None:
+        seconds, share = interleave_from(typed["interleave"], field="--interleave")
+        values |= {"interleave_seconds": seconds, **({} if share is None else {"interleave_share": share})}
     if typed["canary"] is not None:
         values["shares"] = shares_from(typed["canary"], field="--canary")
     if typed["guard"] is not None:
@@ -194,18 +205,30 @@ def unbar(model: ModelId, version: Version, reason: Reason, actor: Actor = None,
 def _say(controller: RolloutController, found: Rollout, *, as_json: bool, guards: bool = False) -> None:
     """Say how a rollout stands, and what is in production."""
     champion = controller.registry.get_production_model(found.model_id)
-    readings = controller.look(found).readings if guards and found.is_open else ()
+    seen = controller.look(found) if guards and found.is_open else None
+    readings = () if seen is None else seen.readings
+    preferred = None if seen is None else seen.interleaving
     if as_json:
         production = None if champion is None else champion.version
-        more = {"guards": [reading.to_dict() for reading in readings]} if guards else {}
+        more: dict[str, Any] = {"guards": [reading.to_dict() for reading in readings]} if guards else {}
+        if guards:
+            more["interleaving"] = None if preferred is None else asdict(preferred)
         print_json({**found.to_dict(), "production": production, **more})
         return
     paused = ", paused" if found.paused_at is not None else ""
     serves = "no version" if champion is None else champion.version
     print_line(
-        f"{found.name} is in {found.status}{paused}: {found.share:.3g} of the users get it; {serves} is in production"
+        f"{found.name} is in {found.status}{paused}: {_share(found)}; {serves} is in production"
         if found.is_open
         else f"{found.name} is {found.status}; {serves} is in production"
     )
     for reading in readings:
         print_line(f"  {reading.sentence}")
+    if preferred is not None:
+        print_line(f"  {preferred.sentence}")
+
+
+def _share(rollout: Rollout) -> str:
+    if rollout.status == "interleave":
+        return f"{rollout.share:.3g} of the requests get a list of both"
+    return f"{rollout.share:.3g} of the users get it"

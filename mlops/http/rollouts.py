@@ -62,12 +62,19 @@ def router(controller: RolloutController, access: Access, *, plan: RolloutPlan |
 def _add_reading(routes: APIRouter, controller: RolloutController) -> None:
     @routes.get("/models/{model_id}/rollout", summary="The rollout under way")
     def under_way(model_id: ModelId) -> Response:
-        """With what the guards say now; `rollout` is null where none is under way."""
+        """With what the guards say now, and who won interleaved lists; `rollout` is null where none is under way."""
         found = controller.status(model_id)
         if found is None:
             return json_response({"model_id": model_id, "rollout": None})
-        guards = [reading.to_dict() for reading in controller.look(found).readings]
-        return json_response({"model_id": model_id, "rollout": found.to_dict(), "guards": guards})
+        seen = controller.look(found)
+        return json_response(
+            {
+                "model_id": model_id,
+                "rollout": found.to_dict(),
+                "guards": [reading.to_dict() for reading in seen.readings],
+                "interleaving": seen.figures()["interleaving"],
+            }
+        )
 
     @routes.get("/models/{model_id}/rollouts", summary="Rollouts of a model, newest first")
     def rollouts(model_id: ModelId, limit: Limit = _PAGE, before: BeforeNumber = None) -> Response:

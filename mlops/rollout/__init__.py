@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from mlops.rollout.challenger import Challenger
     from mlops.rollout.controller import RolloutController
     from mlops.rollout.guards import GUARDS, Guard
-    from mlops.rollout.interleaving import Draft, Preference, credit, preference, team_draft
+    from mlops.rollout.interleaving import Draft, Preference, credit, keyed_draft, preference, team_draft
     from mlops.rollout.off_policy import OffPolicyEstimate, off_policy_estimate
     from mlops.rollout.plan import RolloutPlan
     from mlops.rollout.policy import plan_from_settings, policy_from_settings
-    from mlops.rollout.router import CanaryRouter, Choice
+    from mlops.rollout.router import CanaryRouter, Choice, Drafter
     from mlops.rollout.runner import RolloutRunner
     from mlops.rollout.sample_ratio import SampleRatio, check_sample_ratio
     from mlops.rollout.shadow import Ranked, ShadowReport, ShadowRunner, rank_overlap
@@ -34,6 +34,7 @@ _HOMES = {
     "Challenger": "challenger",
     "Choice": "router",
     "Draft": "interleaving",
+    "Drafter": "router",
     "Guard": "guards",
     "OffPolicyEstimate": "off_policy",
     "Preference": "interleaving",
@@ -49,6 +50,7 @@ _HOMES = {
     "assign": "assignment",
     "check_sample_ratio": "sample_ratio",
     "credit": "interleaving",
+    "keyed_draft": "interleaving",
     "off_policy_estimate": "off_policy",
     "plan_from_settings": "policy",
     "policy_from_settings": "policy",
@@ -65,6 +67,7 @@ __all__ = [
     "Challenger",
     "Choice",
     "Draft",
+    "Drafter",
     "Guard",
     "OffPolicyEstimate",
     "Preference",
@@ -80,6 +83,7 @@ __all__ = [
     "assign",
     "check_sample_ratio",
     "credit",
+    "keyed_draft",
     "off_policy_estimate",
     "plan_from_settings",
     "policy_from_settings",

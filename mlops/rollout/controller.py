@@ -19,7 +19,7 @@ from mlops.rollout._ends import Alarm, Serving
 from mlops.rollout._steps import Steps
 from mlops.rollout.judging import Look
 from mlops.rollout.plan import RolloutPlan
-from mlops.rollout.state import Bar, Rollout, RolloutEvent
+from mlops.rollout.state import Bar, Rollout, RolloutEvent, Status
 from mlops.store import Database
 from mlops.store.leases import Leases
 
@@ -291,6 +291,12 @@ def _none_under_way(model_id: str) -> RolloutRefused:
     return RolloutRefused(f"no rollout of {model_id} is under way")
 
 
+def _first_stage(plan: RolloutPlan) -> tuple[Status, float]:
+    if plan.shadow_seconds > 0:
+        return "shadow", 0.0
+    return ("interleave", plan.interleave_share) if plan.interleave_seconds > 0 else ("canary", plan.shares[0])
+
+
 def _new_row(
     one: ModelVersion,
     champion: ModelVersion,
@@ -301,15 +307,15 @@ def _new_row(
     actor: str,
     because: str,
 ) -> dict[str, Any]:
-    has_shadow = plan.shadow_seconds > 0
+    status, share = _first_stage(plan)
     seen = {guard.name: [0, 0, 0, 0] for guard in plan.watched}
     return {
         "model_id": one.model_id,
         "champion": champion.version,
         "challenger": one.version,
-        "status": "shadow" if has_shadow else "canary",
-        "share": 0.0 if has_shadow else plan.shares[0],
-        "step": -1 if has_shadow else 0,
+        "status": status,
+        "share": share,
+        "step": 0 if status == "canary" else -1,
         "revision": 1,
         "key": key,
         "plan": plan.to_dict(),

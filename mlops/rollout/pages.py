@@ -52,8 +52,23 @@ def _blocks(event: RolloutEvent) -> Iterator[Block]:
     shadow = event.figures.get("shadow")
     if shadow:
         yield Table(("answers aside", "value"), sorted(shadow.items()), caption="compared with what was answered")
+    preferred = event.figures.get("interleaving")
+    if preferred:
+        yield Table(("interleaved lists", "value"), _preferred(preferred), caption="whose items were clicked")
     for guard in guards:
         yield from _chart(event, guard)
+
+
+def _preferred(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        ("won by the challenger", found["n_challenger"]),
+        ("won by the champion", found["n_champion"]),
+        ("won by nobody", found["n_ties"]),
+        ("the challenger's share of those won", found["share"]),
+        ("that share is at least", found["low"]),
+        ("that share is at most", found["high"]),
+        ("p against one half, always valid", found["p_value"]),
+    ]
 
 
 def _row(guard: Mapping[str, Any]) -> tuple[Any, ...]:

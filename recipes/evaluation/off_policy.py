@@ -53,7 +53,7 @@ def told(ranker: Ranker, database: Database, *, clock: Clock = utc_now) -> str:
         StoreUnavailable: the database does not answer.
     """
     now = clock()
-    log = read_log(database, since=now - LEARNED_FROM, until=now)
+    log = read_log(database, since=now - LEARNED_FROM, until=now, with_interleaved=True)
     try:
         found = first_place(ranker, log)
     except TooLittleOverlap as refusal:
