@@ -294,10 +294,8 @@ class Recommender:
             return in_order(candidates, features, by.score(features), rules, mode)
 
         ranked = order(ranker)
-        stages.end("rank")
         others = None if rival is None else rival.ordered(order)
-        if rival is not None:
-            stages.end("rank_challenger")
+        stages.end("rank")
         return ranked, others
 
     def _context(self, numbers: NDArray[np.int64], ask: Ask, rules: Constraints) -> RankingContext:

@@ -148,7 +148,8 @@ def _clicks(span: Span, settled: timedelta, canary_began: datetime) -> sa.Select
     shown = sa.exists().where(impressions.c.request_id == answers.c.request_id)
     clicked = sa.exists().where(_clicked(settled))
     # Only in a canary do whole lists compete; before it, and after the promotion, everybody else has the same.
-    is_drawn = sa.and_(answers.c.arm_propensity < 1, answers.c.answered_at >= canary_began).label("is_drawn")
+    competes = sa.or_(answers.c.arm == "challenger", answers.c.answered_at >= canary_began)
+    is_drawn = sa.and_(answers.c.arm_propensity < 1, competes).label("is_drawn")
     return (
         sa.select(answers.c.arm, answers.c.model_version, is_drawn, sa.func.count().label("n"))
         .add_columns(sa.func.sum(sa.case((clicked, 1), else_=0)).label("clicked"))

@@ -116,7 +116,7 @@ class RankerRollout:
         answer = answer_by(champion, rival)
         if answer.mode != "popular":
             # A cook waits for both rankings, which is no fault of the challenger: it is held to what it takes alone.
-            seconds = (answer.latency_ms - answer.stage_ms["rank"]) / 1_000
+            seconds = (answer.latency_ms - answer.stage_ms["rank"]) / 1_000 + rival.seconds
             self.router.observe(
                 choice, answered_by=challenger.version, failed=rival.failed, valid=rival.valid, seconds=seconds
             )

@@ -67,6 +67,36 @@ def test_a_rollout_is_started_held_resumed_and_ended_by_commands(run: Run, regis
         assert f"  {kind}  by ana" in shown
 
 
+def test_shared_lists_are_asked_for_shown_and_kept(run: Run, registry: ModelRegistry, tmp_path: Path) -> None:
+    begun = run("rollout", "start", "ranker", "1.2.0", *PLAN, "--interleave", "1h:50%")
+    assert begun.out == (
+        "rollout 1 of ranker 1.2.0 is in interleave: 0.5 of the requests get a list of both; 1.1.0 is in production\n"
+    )
+    router, controller = CanaryRouter(registry.database, "ranker"), RolloutController(registry)
+    router.refresh()
+    router.ready("1.2.0")
+    for n in range(200):
+        asked = router.interleave(f"request-{n}")
+        if asked is None:
+            router.observe(router.choose(f"user-{n}"))
+            continue
+        router.observe(asked[0])
+        router.outcome(asked[0], "preference", -1 if n % 10 else 1)
+        if n == 20:
+            router.flush()
+            status = run("rollout", "status", "ranker", "--json").json
+            assert status["interleaving"]["n_champion"] > status["interleaving"]["n_challenger"]
+            assert "lists of both the challenger won" in run("rollout", "status", "ranker").out
+    router.flush()
+    controller.step()
+    shown = run("rollout", "show", "1", "--report", str(tmp_path / "page.html")).out
+    assert "ranker 1.2.0 is taken back. preference: interleaved lists won:" in shown
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "won by the champion" in page
+    assert "preference: log e-value over time" in page
+    assert run("rollout", "start", "ranker", "1.2.0", "--interleave", "long").code == 2
+
+
 def test_weeks_later_the_sentence_the_figures_and_the_chart_are_there(
     run: Run, registry: ModelRegistry, tmp_path: Path
 ) -> None:
