@@ -28,10 +28,10 @@ Number = Annotated[int, typer.Argument(metavar="NUMBER", help="Of a rollout, as 
 def _controlled(actor: str | None = None) -> Iterator[tuple[RolloutController, str]]:
     """The controller over the registry of the environment's settings, and who acts."""
     from mlops.people import system_user
-    from mlops.rollout import RolloutController
+    from mlops.rollout import InstalledExpectations, RolloutController
 
     with opened(actor) as registry:
-        yield RolloutController(registry), actor or system_user()
+        yield RolloutController(registry, expect=InstalledExpectations()), actor or system_user()
 
 
 @app.command()
@@ -60,19 +60,25 @@ def start(
     least_requests: Annotated[
         int | None, typer.Option(help="That it has to answer before a stage ends: 100.", min=0)
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why; kept for good.")] = "a rollout was asked for",
+    reason: Annotated[str | None, typer.Option(help="Why; kept for good.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where it is expected to be clearly worse; needs --reason.")
+    ] = False,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
     """Begin to bring VERSION in; what is left out is as the ROLLOUT_ settings have it."""
+    if force and not (reason or "").strip():
+        raise typer.BadParameter("say why: give --reason, too", param_hint="--force")
     plan = _plan(
         shadow=shadow, interleave=interleave, canary=canary, hold=hold, guard=guard, max=max_length, watch=watch,
         target=target, default=default, least_requests=least_requests,
     )  # fmt: skip
     with _controlled(actor) as (controller, who):
         known_version(controller.registry, model, version)
-        begun = controller.start(model, version, plan=plan, because=reason, actor=who)
-        _say(controller, controller.get(begun.rollout_id), as_json=as_json)
+        because = reason or "a rollout was asked for"
+        begun = controller.start(model, version, plan=plan, because=because, actor=who, force=force)
+        _say(controller, controller.get(begun.rollout_id), as_json=as_json, begins=True)
 
 
 def _plan(**typed: Any) -> RolloutPlan:
@@ -153,6 +159,8 @@ def show(
     for event in events:
         print_line(f"{moment(event.at)}  {event.kind}  by {event.actor}")
         print_line(f"  {event.sentence}")
+        if "expected" in event.figures:
+            print_line(f"    {event.figures['expected']['sentence']}")
         for guard in event.figures.get("guards", ()):
             print_line(f"    {guard['sentence']}")
             chart = sparkline(event.figures.get("series", ()), guard["guard"], needed=guard["needed"])
@@ -202,8 +210,10 @@ def unbar(model: ModelId, version: Version, reason: Reason, actor: Actor = None,
         print_line(f"{model} {version} is not barred any more")
 
 
-def _say(controller: RolloutController, found: Rollout, *, as_json: bool, guards: bool = False) -> None:
-    """Say how a rollout stands, and what is in production."""
+def _say(
+    controller: RolloutController, found: Rollout, *, as_json: bool, guards: bool = False, begins: bool = False
+) -> None:
+    """Say how a rollout stands, and what is in production; where it *begins* what is expected of it."""
     champion = controller.registry.get_production_model(found.model_id)
     seen = controller.look(found) if guards and found.is_open else None
     readings = () if seen is None else seen.readings
@@ -213,6 +223,8 @@ def _say(controller: RolloutController, found: Rollout, *, as_json: bool, guards
         more: dict[str, Any] = {"guards": [reading.to_dict() for reading in readings]} if guards else {}
         if guards:
             more["interleaving"] = None if preferred is None else asdict(preferred)
+        if begins:
+            more["expected"] = _expected(controller, found)
         print_json({**found.to_dict(), "production": production, **more})
         return
     paused = ", paused" if found.paused_at is not None else ""
@@ -222,10 +234,19 @@ def _say(controller: RolloutController, found: Rollout, *, as_json: bool, guards
         if found.is_open
         else f"{found.name} is {found.status}; {serves} is in production"
     )
+    expected = _expected(controller, found) if begins else None
+    if expected is not None:
+        print_line(f"  {expected['sentence']}")
     for reading in readings:
         print_line(f"  {reading.sentence}")
     if preferred is not None:
         print_line(f"  {preferred.sentence}")
+
+
+def _expected(controller: RolloutController, found: Rollout) -> dict[str, Any] | None:
+    started = controller.events(found.rollout_id)[0]
+    expected: dict[str, Any] | None = started.figures.get("expected")
+    return expected
 
 
 def _share(rollout: Rollout) -> str:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mlops.rollout.assignment import Assigned, assign
     from mlops.rollout.challenger import Challenger
     from mlops.rollout.controller import RolloutController
+    from mlops.rollout.expecting import Expect, Expected, InstalledExpectations, expected_of
     from mlops.rollout.guards import GUARDS, Guard
     from mlops.rollout.interleaving import Draft, Preference, credit, keyed_draft, preference, team_draft
     from mlops.rollout.off_policy import OffPolicyEstimate, off_policy_estimate
@@ -35,7 +36,10 @@ _HOMES = {
     "Choice": "router",
     "Draft": "interleaving",
     "Drafter": "router",
+    "Expect": "expecting",
+    "Expected": "expecting",
     "Guard": "guards",
+    "InstalledExpectations": "expecting",
     "OffPolicyEstimate": "off_policy",
     "Preference": "interleaving",
     "Ranked": "shadow",
@@ -50,6 +54,7 @@ _HOMES = {
     "assign": "assignment",
     "check_sample_ratio": "sample_ratio",
     "credit": "interleaving",
+    "expected_of": "expecting",
     "keyed_draft": "interleaving",
     "off_policy_estimate": "off_policy",
     "plan_from_settings": "policy",
@@ -68,7 +73,10 @@ __all__ = [
     "Choice",
     "Draft",
     "Drafter",
+    "Expect",
+    "Expected",
     "Guard",
+    "InstalledExpectations",
     "OffPolicyEstimate",
     "Preference",
     "Ranked",
@@ -83,6 +91,7 @@ __all__ = [
     "assign",
     "check_sample_ratio",
     "credit",
+    "expected_of",
     "keyed_draft",
     "off_policy_estimate",
     "plan_from_settings",

@@ -42,6 +42,7 @@ def rollout_page(rollout: Rollout, events: Sequence[RolloutEvent]) -> str:
 
 def _blocks(event: RolloutEvent) -> Iterator[Block]:
     yield Prose(event.sentence)
+    yield from _expected(event.figures.get("expected"))
     guards = event.figures.get("guards", ())
     if guards:
         yield Table(
@@ -57,6 +58,20 @@ def _blocks(event: RolloutEvent) -> Iterator[Block]:
         yield Table(("interleaved lists", "value"), _preferred(preferred), caption="whose items were clicked")
     for guard in guards:
         yield from _chart(event, guard)
+
+
+def _expected(expected: Mapping[str, Any] | None) -> Iterator[Block]:
+    if expected is None:
+        return
+    yield Prose(expected["sentence"])
+    figures = expected["figures"]
+    if figures:
+        columns = ("value", "low", "high", "effective_sample_size", "largest_weight", "n_clipped", "n")
+        yield Table(
+            ("expected by", "value", "from", "to", "effective sample size", "largest weight", "clipped", "of"),
+            [(name, *(found.get(column) for column in columns)) for name, found in figures.items()],
+            caption="from what was logged while others chose; difference: challenger less champion",
+        )
 
 
 def _preferred(found: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from mlops.errors import StoreUnavailable
+from mlops.errors import RolloutRefused, StoreUnavailable
 from mlops.live_model import Served
 from mlops.model_registry import ModelMetadata
 from mlops.retraining.consequences import Consequences
 from mlops.retraining.gradual import GradualStart
-from mlops.rollout import Rollout, RolloutController, RolloutPlan
+from mlops.rollout import Expected, Rollout, RolloutController, RolloutPlan
 from mlops.rollout.counts import read_totals
 from mlops.store import Database, insert_new
 from recipes.answer import Answer, Ask
@@ -456,6 +456,50 @@ def test_by_policy_a_passed_gate_leads_to_a_rollout_and_not_to_a_promotion(loop:
     second = loop.run(noise=0.02)
     assert (second.outcome, "is under way" in str(second.reason)) == ("not promoted", True)
     assert loop.statuses == {"1.0.0": "production", "1.1.0": "validation", "1.2.0": "archived"}
+
+
+def test_a_version_that_is_expected_to_be_worse_is_not_rolled_out_by_itself(loop: Loop) -> None:
+    def expect(*_: str) -> Expected:
+        return Expected("clearly worse", "Off-policy, clearly worse.")
+
+    loop.orchestrator._bring_in = GradualStart(RolloutController(loop.registry, expect=expect), PLAN)
+    job = loop.run(noise=0.01)
+    assert (job.state, job.outcome, rollouts(loop)) == ("completed", "not promoted", [])
+    assert "is not rolled out unless forced. Off-policy, clearly worse." in str(job.reason)
+    assert loop.statuses == {"1.0.0": "production", "1.1.0": "archived"}
+
+
+QUESTIONS = ("sopa de ajo", "tarta de manzana", "algo con garbanzos", "pollo al horno", "arroz con verduras")
+BY_BODY = {"name_similarity": 0.0, "ingredients_similarity": 0.0, "name_words": 0.0, "body_words": 1.0}
+
+
+def test_what_cooks_did_with_lists_of_both_is_what_the_service_expects_of_a_version_later(kitchen: Kitchen) -> None:
+    registry = kitchen.service.registry
+    for version in ("1.1.0", "1.2.0"):
+        other = HybridRanker(version, semantic_weights=BY_BODY)
+        registry.register(ModelMetadata(MODEL_ID, version), artefact={**other.files(), "note.txt": version.encode()})
+    plan = replace(SHARED, interleave_share=1.0)
+    begun = kitchen.controller.start(MODEL_ID, "1.1.0", plan=plan)
+    assert "chance exchanged nothing" in kitchen.controller.events(begun.rollout_id)[0].figures["expected"]["sentence"]
+    kitchen.rollout.refresh()
+    answer = kitchen.service.recommender.answer
+    given = [answer(Ask(QUESTIONS[n % len(QUESTIONS)], user_id=f"cook-{n}")) for n in range(400)]
+    kitchen.service.answers.flush()
+    liked = [one for one in given if one.shown[0].team == "champion"]
+    with kitchen.service.database.writing() as connection:
+        for one in liked:
+            event = {
+                "event_id": one.request_id, "request_id": one.request_id, "event": "click", "value": None,
+                "recipe_id": one.shown[0].stored.recipe.recipe_id, "received_at": one.answered_at,
+            }  # fmt: skip
+            insert_new(connection, feedback_events, event, key=["event_id"])
+    kitchen.controller.abort(MODEL_ID, because="enough", actor="ana")
+    with pytest.raises(RolloutRefused, match="Off-policy, clearly worse: clicks on the first recipe"):
+        kitchen.controller.start(MODEL_ID, "1.2.0", plan=plan)
+    forced = kitchen.controller.start(MODEL_ID, "1.2.0", plan=plan, because="the log is odd", force=True)
+    figures = kitchen.controller.events(forced.rollout_id)[0].figures["expected"]["figures"]
+    n = sum(one.shown[0].team != "both" for one in given)
+    assert (figures["snips"]["n"], figures["champion"]["value"]) == (n, 1.0)
 
 
 def test_a_worker_that_dies_after_it_began_a_rollout_leaves_one_rollout(

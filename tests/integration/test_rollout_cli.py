@@ -13,7 +13,7 @@ from mlops import cli
 from mlops.config import Settings
 from mlops.http.models import router as models_router
 from mlops.model_registry import ModelMetadata, ModelRegistry, open_registry
-from mlops.rollout import CanaryRouter, RolloutController
+from mlops.rollout import CanaryRouter, Expected, RolloutController
 from mlops.rollout import drill as drills
 from mlops.rollout.drill import DrillResult, run_drills
 from tests.commands import Ended, Run, typed
@@ -95,6 +95,36 @@ def test_shared_lists_are_asked_for_shown_and_kept(run: Run, registry: ModelRegi
     assert "won by the champion" in page
     assert "preference: log e-value over time" in page
     assert run("rollout", "start", "ranker", "1.2.0", "--interleave", "long").code == 2
+
+
+@pytest.fixture
+def foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package expects 1.2.0 of ranker to be worse."""
+    worse = Expected("clearly worse", "Off-policy, clearly worse: 20 % expected.")
+
+    class Entry:
+        name = "ranker"
+
+        def load(self) -> Any:
+            return lambda: lambda model_id, champion, challenger: worse if challenger == "1.2.0" else None
+
+    monkeypatch.setattr("mlops.rollout.expecting.entry_points", lambda group: [Entry()])
+
+
+@pytest.mark.usefixtures("foreseen")
+def test_a_version_that_is_expected_to_be_worse_is_forced_with_a_reason_or_not_begun(
+    run: Run, registry: ModelRegistry
+) -> None:
+    refused = run("rollout", "start", "ranker", "1.2.0", *PLAN)
+    assert (refused.code, refused.out) == (4, "")
+    assert "not rolled out unless forced. Off-policy, clearly worse" in refused.err
+    assert run("rollout", "start", "ranker", "1.2.0", *PLAN, "--force").code == 2
+    forced = run("rollout", "start", "ranker", "1.2.0", *PLAN, "--force", "--reason", "the log is of last winter")
+    assert forced.out.endswith("is in production\n  Off-policy, clearly worse: 20 % expected.\n")
+    assert "Off-policy, clearly worse: 20 % expected." in run("rollout", "show", "1").out
+    run("rollout", "abort", "ranker", *WHY)
+    again = run("rollout", "start", "ranker", "1.2.0", *PLAN, "--force", "--reason", "again", "--json").json
+    assert again["expected"]["verdict"] == "clearly worse"
 
 
 def test_weeks_later_the_sentence_the_figures_and_the_chart_are_there(

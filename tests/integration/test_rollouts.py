@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from mlops.errors import Barred, Conflict, Frozen, RolloutOpen, RolloutRefused, UnknownRollout, UnknownVersion
 from mlops.model_registry import ApprovalPolicy
-from mlops.rollout import CanaryRouter, RolloutPlan, credit
+from mlops.rollout import CanaryRouter, Expected, RolloutPlan, credit
 from mlops.rollout.guards import STREAK
+from mlops.rollout.pages import rollout_page
 from mlops.store import Database
 from tests.rollout_traffic import PLAN, START, Traffic
 
@@ -396,3 +398,47 @@ def test_a_challenger_that_is_promoted_out_of_shared_lists_is_watched(on_sqlite:
     rollout = on_sqlite.step()
     assert rollout.status == "watch"
     assert "preference" not in {reading.guard for reading in on_sqlite.controller.look(rollout).readings}
+
+
+# --- What is expected beforehand --------------------------------------------------------------------------------------
+
+WORSE = Expected("clearly worse", "Off-policy, clearly worse: 20 % expected.", {"snips": {"value": 0.2}})
+
+
+def test_a_challenger_that_is_expected_to_be_worse_begins_only_where_it_is_forced(sqlite_database: Database) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    def expect(*versions: str) -> Expected:
+        asked.append(versions)  # type: ignore[arg-type]
+        return WORSE
+
+    traffic = Traffic(sqlite_database, expect=expect)
+    with pytest.raises(RolloutRefused, match=r"ranker 1\.1\.0 is not rolled out unless forced\. Off-policy, clearly"):
+        traffic.start()
+    assert (traffic.status_of("1.1.0"), traffic.controller.history()) == ("training", [])
+    traffic.start(force=True, because="the log is of last winter")
+    [event] = traffic.controller.events(1)
+    assert (event.figures["expected"], event.figures["forced"]) == (WORSE.to_dict(), True)
+    assert asked == [("ranker", "1.0.0", "1.1.0")] * 2
+    page = rollout_page(traffic.controller.get(1), [event])
+    assert WORSE.sentence in page
+    assert "snips" in page
+
+
+@pytest.mark.parametrize("verdict", ["not clearly worse", "cannot tell", "nothing", "raises"])
+def test_whatever_else_is_expected_is_kept_and_holds_nobody_up(sqlite_database: Database, verdict: Any) -> None:
+    def expect(*_: str) -> Expected | None:
+        if verdict == "raises":
+            raise OSError("the log is away")
+        return None if verdict == "nothing" else Expected(verdict, "as told")
+
+    traffic = Traffic(sqlite_database, expect=expect)
+    traffic.start(automatic=True)
+    figures = traffic.controller.events(1)[0].figures
+    if verdict == "nothing":
+        assert "expected" not in figures
+    elif verdict == "raises":
+        assert figures["expected"]["verdict"] == "cannot tell"
+        assert "OSError: the log is away" in figures["expected"]["sentence"]
+    else:
+        assert figures["expected"]["verdict"] == verdict

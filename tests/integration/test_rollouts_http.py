@@ -7,7 +7,7 @@ import pytest
 from mlops.http import models, problems, rollouts
 from mlops.http.access import Access
 from mlops.model_registry import ApprovalPolicy
-from mlops.rollout import RolloutController
+from mlops.rollout import Expected, RolloutController
 from mlops.store import Database
 from tests.conftest import REPOSITORY
 from tests.models_app import ModelsApp
@@ -50,6 +50,19 @@ def test_shared_lists_are_fields_of_the_plan(app: ModelsApp) -> None:
     begun = app.post("/models/ranker/rollout/start", {**START, "plan": plan})
     assert (begun["status"], begun["share"]) == ("interleave", 0.3)
     assert "preference" in [guard["guard"] for guard in app.get("/models/ranker/rollout")["guards"]]
+
+
+def test_what_is_expected_of_a_version_is_told_and_can_be_overruled(sqlite_database: Database) -> None:
+    made = ModelsApp(sqlite_database)
+    problems.install(made.app, {**models.STATUSES, **rollouts.STATUSES})
+    worse = Expected("clearly worse", "Off-policy, clearly worse.")
+    controller = RolloutController(made.registry, expect=lambda *_: worse)
+    made.app.include_router(rollouts.router(controller, Access(made.keys)))
+    refused = made.post("/models/ranker/rollout/start", START, status=409)
+    assert refused["error"] == "RolloutRefused"
+    assert "Off-policy, clearly worse." in refused["detail"]
+    begun = made.post("/models/ranker/rollout/start", {**START, "force": True})
+    assert begun["expected"] == worse.to_dict()
 
 
 @pytest.mark.parametrize(
