@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ from mlops.rollout import CanaryRouter, Expected, RolloutController
 from mlops.rollout import drill as drills
 from mlops.rollout.drill import DrillResult, run_drills
 from tests.commands import Ended, Run, typed
+from tests.conftest import REPOSITORY
 from tests.models_app import Running
 
 WHY = ("--reason", "why not", "--actor", "ana")
@@ -205,6 +209,23 @@ def test_a_rollback_without_a_service_says_so(run: Run, registry: ModelRegistry)
     assert time.monotonic() - began < 2
     assert ended.out.startswith("ranker 1.0.0 is in production; 1.1.0 is archived\nwhat serves now is not known: ")
     assert "no service answered at http://127.0.0.1:1/models/ranker" in ended.out
+
+
+def test_in_a_hurry_nothing_is_loaded_that_takes_long_and_is_not_needed(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from mlops import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: print(sorted({'alembic', 'httpx', 'rich', 'numpy', 'scipy'} & sys.modules.keys()))"
+    )
+    environment = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "PORT": "1", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "rollback", "ranker", *WHY],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("ranker 1.0.0 is in production")
+    assert done.stdout.endswith("[]\n"), done.stdout
 
 
 def test_freezing_has_a_short_command_too(run: Run, registry: ModelRegistry) -> None:

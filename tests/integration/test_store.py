@@ -13,12 +13,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
 from mlops import schema as mlops_schema
 from mlops.errors import StoreTooNew, StoreUnavailable
 from mlops.rollout.counts import read_totals
 from mlops.store import Database, upsert
-from mlops.store.migrations import upgrade
+from mlops.store.migrations import MigrationSet, is_current, upgrade
 from recipes import schema
 from recipes.catalog import Catalogue, starter_recipes
 from tests.rollout_traffic import PLAN, Traffic
@@ -193,6 +194,22 @@ def test_a_rollout_that_is_under_way_goes_on_after_an_upgrade(empty_database: Da
     before.register("1.2.0")
     before.start(replace(PLAN, interleave_seconds=60), "1.2.0")
     assert before.controller.get(2).status == "interleave"
+
+
+@pytest.mark.parametrize("migrations", [mlops_schema.MIGRATIONS, schema.MIGRATIONS], ids=["mlops", "recipes"])
+def test_whether_a_database_is_current_is_known_without_alembic(
+    empty_database: Database, migrations: MigrationSet
+) -> None:
+    assert migrations.newest == ScriptDirectory(str(migrations.folder)).get_current_head()
+    with empty_database.reading() as connection:
+        assert not is_current(connection, migrations)
+    with empty_database.writing() as connection:
+        upgrade(connection, migrations, to="0001")
+    with empty_database.reading() as connection:
+        assert not is_current(connection, migrations)
+    empty_database.upgrade(migrations)
+    with empty_database.reading() as connection:
+        assert is_current(connection, migrations)
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:
