@@ -122,10 +122,12 @@ class CanaryRouter:
         traffic = self._traffic
         if traffic is None:
             return _NOBODY
-        if traffic.status != "canary":
+        if traffic.status not in ("interleave", "canary"):
             return traffic.champion
-        if self._ready != traffic.version or self._tripped == traffic.rollout_id:
+        if not self._is_ready(traffic):
             return _NOBODY
+        if traffic.status == "interleave":
+            return traffic.champion
         place = place_of(unit_id, traffic.key)
         choice = traffic.challenger if place < traffic.share else traffic.champion
         if place not in self._users:
@@ -141,13 +143,14 @@ class CanaryRouter:
         taken, and to :meth:`outcome` as ``preference``, see :func:`mlops.rollout.credit`.
         """
         traffic = self._traffic
-        if traffic is None or traffic.status != "interleave":
-            return None
-        if self._ready != traffic.version or self._tripped == traffic.rollout_id:
+        if traffic is None or traffic.status != "interleave" or not self._is_ready(traffic):
             return None
         if place_of(f"interleave {request_id}", traffic.key) >= traffic.share:
             return None
         return traffic.interleaved, functools.partial(keyed_draft, request_id=request_id, key=traffic.key)
+
+    def _is_ready(self, traffic: _Traffic) -> bool:
+        return self._ready == traffic.version and self._tripped != traffic.rollout_id
 
     def observe(
         self,

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from mlops.errors import RolloutRefused, StoreUnavailable
+from mlops.errors import RolloutRefused, StoreUnavailable, UnknownVersion
 from mlops.live_model import Served
 from mlops.model_registry import ModelMetadata
 from mlops.retraining.consequences import Consequences
 from mlops.retraining.gradual import GradualStart
 from mlops.rollout import Expected, Rollout, RolloutController, RolloutPlan
 from mlops.rollout.counts import read_totals
+from mlops.rollout.expecting import EXPECTATIONS
 from mlops.store import Database, insert_new
 from recipes.answer import Answer, Ask
 from recipes.contents import contents_of
@@ -31,7 +34,7 @@ from recipes.rollout_clicks import ClickCounts
 from recipes.schema import answers, feedback_events, impressions
 from recipes.service import Service
 from recipes.training import labelled_since, read_log
-from tests.conftest import MakeSettings
+from tests.conftest import REPOSITORY, MakeSettings
 from tests.retraining_app import MODEL, Loop
 from tests.rollout_traffic import KEY, START
 
@@ -500,6 +503,15 @@ def test_what_cooks_did_with_lists_of_both_is_what_the_service_expects_of_a_vers
     figures = kitchen.controller.events(forced.rollout_id)[0].figures["expected"]["figures"]
     n = sum(one.shown[0].team != "both" for one in given)
     assert (figures["snips"]["n"], figures["champion"]["value"]) == (n, 1.0)
+
+
+def test_commands_find_what_is_expected_by_an_entry_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]["entry-points"][EXPECTATIONS]
+    monkeypatch.setenv("DATA_DIR", str(tmp_path))
+    expect = EntryPoint(MODEL_ID, named[MODEL_ID], EXPECTATIONS).load()()
+    assert expect("another_model", "1.0.0", "1.1.0") is None
+    with pytest.raises(UnknownVersion, match=r"has no version 1\.0\.0"):
+        expect(MODEL_ID, "1.0.0", "1.1.0")
 
 
 def test_a_worker_that_dies_after_it_began_a_rollout_leaves_one_rollout(
