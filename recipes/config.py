@@ -50,6 +50,10 @@ class Settings(ToolkitSettings):
         3600.0, description="How long a list shown during a rollout has to be clicked, in seconds; then it is counted."
     )
 
+    console_notice: str = Field(
+        "", description="A sentence over every page of the console, such as that its traffic is simulated."
+    )
+
     @field_validator("openai_base_url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:

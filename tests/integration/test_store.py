@@ -178,7 +178,7 @@ def test_upgrading_an_older_database_keeps_its_data(empty_database: Database) ->
 
 def test_a_rollout_that_is_under_way_goes_on_after_an_upgrade(empty_database: Database) -> None:
     with empty_database.writing() as connection:
-        upgrade(connection, mlops_schema.MIGRATIONS, to="0005")
+        upgrade(connection, mlops_schema.MIGRATIONS, to="0006")
     before = Traffic(empty_database)
     before.start()
     before.send(60)
