@@ -75,9 +75,7 @@ def _seen(rollout: Rollout, look: Look) -> tuple[int, str]:
     """What the stage has seen so far; of lists that were shared those whose time to be clicked is up."""
     if rollout.status != "interleave":
         return look.n_challenger, "requests answered"
-    found = look.interleaving
-    n_lists = 0 if found is None else found.n_challenger + found.n_champion + found.n_ties
-    return n_lists, "interleaved lists judged"
+    return look.n_judged, "interleaved lists judged"
 
 
 def _preferred(rollout: Rollout, look: Look) -> str:

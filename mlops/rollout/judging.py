@@ -105,6 +105,12 @@ class Look:
     state: State
 
     @property
+    def n_judged(self) -> int:
+        """Interleaved lists whose time to be clicked is up."""
+        found = self.interleaving
+        return 0 if found is None else found.n_challenger + found.n_champion + found.n_ties
+
+    @property
     def breached(self) -> list[Reading]:
         """The guards that alarm."""
         return [reading for reading in self.readings if reading.breached]
