@@ -118,7 +118,7 @@ def time_chart(
     if not any(trace.points for trace in traces):
         raise BadChart(f"chart {plot.title!r} needs a point at least")
     check_drawable(plot.title, values)
-    is_labelled = any(one.label for one in (*traces, *limits))
+    is_labelled = bool(limits) or any(trace.label for trace in traces)
     x = _x(plot, end=_BEFORE_LABELS if is_labelled else _UNLABELLED)
     y = _Vertical.over(values, plot, log=log, zero=zero)
     parts = [y.axis(plot.show, x.end), _time_axis(x, plot), *(_happening(one, x, plot) for one in happenings)]

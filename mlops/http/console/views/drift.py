@@ -85,17 +85,7 @@ def _table(report: DriftReport, ask: Ask) -> Sequence[ConsoleBlock]:
         ]
         for one in _worst_first(report)
     ]
-    columns = [
-        "column",
-        "verdict",
-        "effect",
-        "effect_limit",
-        "adjusted_p",
-        "n_reference",
-        "n_current",
-        "compared_as",
-        "p",
-    ]
+    columns = ["column", "verdict", "effect", "effect_limit", "adjusted_p", "n_reference", "n_current"]
     return [Table([*columns, "compared_as", "p"], rows, t("drift.table", alpha=t.number(report.options.alpha)))]
 
 
