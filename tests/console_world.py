@@ -112,27 +112,33 @@ class WorldSignals:
         ]  # fmt: skip
 
 
-# An address of each page whose route has parameters, in this world; beside them, addresses worth a look of their own.
+# An address of each page whose route has parameters, in this world, the richest first; beside them, addresses worth a
+# look of their own.
 SAMPLES: Mapping[str, Sequence[str]] = {
     "/alertas": ["/alertas", "/alertas?estado=resolved", "/alertas?estado=acknowledged&antes=2"],
-    "/alertas/{alert_id}": ["/alertas/1", "/alertas/2"],
+    "/alertas/{alert_id}": ["/alertas/2", "/alertas/1"],
     "": ["", "?modelo=other"],
     "/modelos": ["/modelos", "/modelos?modelo=other", "/modelos?estado=archived"],
     "/modelos/{model_id}/{version}": [
-        *(f"/modelos/ranker/1.{minor}.0" for minor in range(6)),
         "/modelos/ranker/1.5.0?con=1.1.0,1.0.0",
+        *(f"/modelos/ranker/1.{minor}.0" for minor in range(6)),
         "/modelos/other/1.0.0",
     ],
     "/reentrenamiento": ["/reentrenamiento", "/reentrenamiento?estado=failed", "/reentrenamiento?estado=cancelled"],
-    "/reentrenamiento/{job_id}": [f"/reentrenamiento/{number}" for number in range(1, 5)],
+    "/reentrenamiento/{job_id}": [f"/reentrenamiento/{number}" for number in (3, 1, 2, 4)],
     "/despliegues": ["/despliegues"],
-    "/despliegues/{rollout_id}": [f"/despliegues/{number}" for number in range(1, 4)],
+    "/despliegues/{rollout_id}": [f"/despliegues/{number}" for number in (3, 2, 1)],
 }
 
 
 def addresses() -> list[str]:
     """Addresses of all pages, under that of the console."""
     return [address for page in PAGES for address in SAMPLES.get(page.route, [page.route])]
+
+
+def front_addresses() -> list[str]:
+    """One address of each page, the richest."""
+    return [next(iter(SAMPLES.get(page.route, [page.route]))) for page in PAGES]
 
 
 class World(ModelsApp):
@@ -183,7 +189,7 @@ class World(ModelsApp):
             "rollouts": self.rollouts,
             "health": self.health,
             "serving": self.serving,
-            "model_ids": lambda: [MODEL, *(each.model_id for each in self.registry.models() if each.model_id != MODEL)],
+            "model_ids": lambda: [MODEL, *sorted({each.model_id for each in self.registry.models()} - {MODEL})],
             "clock": self.clock,
             "headline": HEADLINE,
             "traffic": TRAFFIC,

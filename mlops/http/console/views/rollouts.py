@@ -57,7 +57,7 @@ def rollout(parts: Parts, ask: Ask) -> View:
         raise UnknownRollout(f"rollouts have numbers, got {number!r}")
     found = parts.rollouts.get(int(number))
     events = parts.rollouts.events(found.rollout_id)
-    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), Said(found.because)])]
+    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), _because(found)])]
     if found.is_open:
         panels = [Panel("rollout", t("rollouts.what"), _under_way(parts, ask, found))]
     panels += [
@@ -86,7 +86,7 @@ def _under_way(parts: Parts, ask: Ask, found: Rollout) -> Sequence[ConsoleBlock]
     figures = look.figures()
     blocks: list[ConsoleBlock] = [
         _facts(ask, found),
-        Said(found.because),
+        _because(found),
         Prose(what_next(ask, found, look, is_frozen=freeze_of(parts, found.model_id) is not None)),
         Actions(_hand(ask, found)),
     ]
@@ -110,6 +110,11 @@ def _facts(ask: Ask, found: Rollout) -> Facts:
             ("ended_at", found.ended_at),
         ]
     )
+
+
+def _because(found: Rollout) -> Prose | Said:
+    """Why it was begun, in the words of who began it; once it is over, why it ended."""
+    return Prose(found.because) if found.is_open else Said(found.because)
 
 
 def what_next(ask: Ask, found: Rollout, look: Look, *, is_frozen: bool) -> str:
@@ -213,7 +218,7 @@ def _history(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
             each.started_at,
             each.started_by,
             each.ended_at,
-            Said(each.because),
+            why(each.because, automatic=not each.is_open),
         ]
         for each in page
     ]
