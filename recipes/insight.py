@@ -36,7 +36,7 @@ class _Task:
     make: Callable[[], object]
 
 
-class _Stopping(MlopsError):
+class _Stopping(Exception):
     """The service ends, and does not wait for what can be made later."""
 
 
@@ -110,7 +110,7 @@ class Insight:
             if self._leases.take(task.name, "service", task.every_seconds * 0.9) is None:
                 return False
             task.make()
-        except MlopsError as error:
+        except (MlopsError, _Stopping) as error:
             _log.info("%s comes later: %s", task.name, error)
             return False
         return True

@@ -88,7 +88,7 @@ def test_the_worst_column_comes_first_with_its_figures(parts: Parts) -> None:
     assert view.verdict is not None
     assert view.verdict.text == "deriva"
     (finding,) = rows(view, "findings")
-    assert (finding["column"], finding["kind"].text) == ("gone", "falta la columna")
+    assert (finding["column"], finding["finding"].text) == ("gone", "falta la columna")
     assert [row["version"] for row in rows(view, "checks")] == ["1.1.0", "1.0.0"]
 
 

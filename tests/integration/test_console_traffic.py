@@ -90,7 +90,7 @@ def test_what_there_is_not_is_said(tmp_path: Path, language: Language) -> None:
         view = traffic(parts, asked(parts, language))
         assert tables_of(view) == {}
         texts = [text for panel in as_json(view, asked(parts))["panels"] for text in panel.get("texts", ())]
-        assert len(texts) == len(view.panels)
+        assert len(texts) == len(view.panels) == 3
         unknown = empty.parts(traffic=None)
         assert "Parts.traffic" in traffic(unknown, asked(unknown, language)).panels[0].blocks[0].text  # type: ignore[union-attr]
     finally:
