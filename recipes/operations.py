@@ -41,6 +41,7 @@ class Operations:
         health: the state of the service by its metrics.
         retraining: tells whether the model needs to be trained anew, and keeps the jobs.
         rollouts: brings new versions in step by step, and takes them back.
+        quality: estimates how good answers are before feedback tells.
     """
 
     def __init__(
@@ -78,7 +79,7 @@ class Operations:
             clock=clock,
         )
         self.alerts = self._alerting.book
-        self._quality = LiveQuality(database, self.metrics, clock=clock)
+        self.quality = LiveQuality(database, self.metrics, clock=clock)
         self._totals_of_service = totals
         self._sampler = ProcessSampler(self.metrics, queues=queues, totals=self._totals)
         self._is_on = settings.monitoring_enabled
@@ -89,7 +90,7 @@ class Operations:
             self.metrics.start()
             self._sampler.start()
             self._alerting.start()
-            self._quality.start()
+            self.quality.start()
         for runner in self._runners:
             runner.start()
 
@@ -98,7 +99,7 @@ class Operations:
         for runner in self._runners:
             runner.stop()
         if self._is_on:
-            self._quality.stop()
+            self.quality.stop()
             self._alerting.stop()
             self._sampler.stop()
         self.metrics.stop()
@@ -122,4 +123,4 @@ def _retraining(settings: Settings, registry: ModelRegistry, clock: Clock) -> Re
     trainers = trainers_of(settings)
     trainers.register(MODEL_ID, TRAINER)
     signals = RecipeSignals(registry, registry.database, clock=clock)
-    return open_orchestrator(settings, registry=registry, trainers=trainers, signals=signals)
+    return open_orchestrator(settings, registry=registry, trainers=trainers, signals=signals, clock=clock)

@@ -89,6 +89,14 @@ class RankerRollout:
         self.router.refresh()
         self._challenger.refresh()
 
+    def count_clicks(self) -> None:
+        """Count the clicks of lists whose time is up, for who does not wait for the thread.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        self._clicks.turn()
+
     def answered(self, unit_id: str, champion: Ranker, answer_by: Callable[[Ranker], Answer]) -> Answer:
         """The answer to a cook or request, made by the version whose turn it is, with its arm.
 

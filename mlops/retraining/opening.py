@@ -5,9 +5,11 @@ from __future__ import annotations
 import functools
 import threading
 
+from mlops.clock import Clock, utc_now
 from mlops.config import Settings, default_settings, load_settings
 from mlops.errors import InvalidSettings
 from mlops.model_registry import ModelRegistry, default_registry, open_registry
+from mlops.retraining.book import JobBook
 from mlops.retraining.config import RetrainingConfig, folder_of
 from mlops.retraining.consequences import BringIn
 from mlops.retraining.needs import InstalledSignals, Signals
@@ -15,6 +17,7 @@ from mlops.retraining.orchestrator import RetrainingOrchestrator
 from mlops.retraining.process import Training
 from mlops.retraining.schedule import AutomaticRetrainingScheduler, parse_schedule
 from mlops.retraining.trainers import TrainerEntry, Trainers
+from mlops.store.leases import Leases
 
 _guard = threading.RLock()
 # What register_trainer was told, for the whole process.
@@ -43,6 +46,7 @@ def open_orchestrator(
     trainers: Trainers | None = None,
     signals: Signals | None = None,
     training: Training | None = None,
+    clock: Clock = utc_now,
 ) -> RetrainingOrchestrator:
     """The orchestrator that *settings* name (default: those of the environment).
 
@@ -50,6 +54,7 @@ def open_orchestrator(
         registry: default: the one that *settings* name.
         trainers: default: those of :func:`mlops.retraining.register_trainer` and of ``RETRAIN_TRAINERS``.
         signals: default: those of installed packages, see :class:`~mlops.retraining.needs.InstalledSignals`.
+        clock: the time of jobs and of rollouts that follow them. Whether a worker is alive is told by real time.
 
     Raises:
         InvalidSettings: a setting has a value that cannot be used.
@@ -67,18 +72,20 @@ def open_orchestrator(
         signals=signals or InstalledSignals(),
         training=training,
         environment=child_environment(settings, registry.database, "" if uri is None else uri.get_secret_value()),
-        bring_in=_bring_in(settings, registry),
+        bring_in=_bring_in(settings, registry, clock),
+        book=JobBook(registry.database, clock=clock),
+        leases=Leases(registry.database),
     )
 
 
-def _bring_in(settings: Settings, registry: ModelRegistry) -> BringIn | None:
+def _bring_in(settings: Settings, registry: ModelRegistry, clock: Clock) -> BringIn | None:
     if settings.rollout_policy == "off":
         return None
     # Rollouts bring SciPy with them, which a command that only lists jobs can do without.
     from mlops.retraining.gradual import GradualStart
     from mlops.rollout import RolloutController, plan_from_settings
 
-    return GradualStart(RolloutController(registry), plan_from_settings(settings))
+    return GradualStart(RolloutController(registry, clock=clock), plan_from_settings(settings))
 
 
 def trainers_of(settings: Settings | None = None) -> Trainers:
