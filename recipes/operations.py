@@ -16,7 +16,7 @@ from mlops.monitoring.process import Count, ProcessSampler, Total
 from mlops.monitoring.thresholds import thresholds_of
 from mlops.retraining import RetrainingOrchestrator, RetrainingRunner
 from mlops.retraining.opening import open_orchestrator, trainers_of
-from mlops.retraining.rules import rules_of_jobs
+from mlops.retraining.rules import rule_of_drift, rules_of_jobs
 from mlops.rollout import RolloutController, RolloutRunner
 from recipes.config import Settings
 from recipes.live_quality import LiveQuality
@@ -63,7 +63,8 @@ class Operations:
         """
         thresholds = thresholds_of(settings)
         database = registry.database
-        self.retraining = _retraining(settings, registry, clock)
+        signals = RecipeSignals(registry, database, clock=clock)
+        self.retraining = _retraining(settings, registry, signals, clock)
         self.rollouts = RolloutController(registry, alarm=self._raise_alarm, serving=serving, clock=clock)
         self._runners = (RetrainingRunner(self.retraining), RolloutRunner(self.rollouts))
         self.metrics = open_metrics(settings, clock=clock)
@@ -75,7 +76,10 @@ class Operations:
             settings,
             metrics=self.metrics,
             database=database,
-            more_rules=rules_of_jobs(self.retraining.book),
+            more_rules=[
+                *rules_of_jobs(self.retraining.book),
+                rule_of_drift(MODEL_ID, lambda: signals.requests_drift(MODEL_ID)),
+            ],
             clock=clock,
         )
         self.alerts = self._alerting.book
@@ -119,8 +123,9 @@ class Operations:
         yield from self._totals_of_service()
 
 
-def _retraining(settings: Settings, registry: ModelRegistry, clock: Clock) -> RetrainingOrchestrator:
+def _retraining(
+    settings: Settings, registry: ModelRegistry, signals: RecipeSignals, clock: Clock
+) -> RetrainingOrchestrator:
     trainers = trainers_of(settings)
     trainers.register(MODEL_ID, TRAINER)
-    signals = RecipeSignals(registry, registry.database, clock=clock)
     return open_orchestrator(settings, registry=registry, trainers=trainers, signals=signals, clock=clock)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mlops import schema as toolkit
 from mlops.clock import Clock, utc_now
-from mlops.drift import check_drift
+from mlops.drift import DriftReport, check_drift
 from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.retraining import ColumnDrift, Degradation
 from mlops.store import Database
@@ -25,6 +25,7 @@ from recipes import schema
 from recipes.config import load_settings
 from recipes.live_quality import OUTCOMES, SETTLED
 from recipes.ranker import FEATURES, MODEL_ID
+from recipes.request_drift import request_drift
 from recipes.schema import answers, feedback_events, impressions
 from recipes.training import labelled_since
 
@@ -77,27 +78,39 @@ class RecipeSignals:
         return _compared(before, after)
 
     def drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
-        """Features of requests and catalogue in the last week against the profile of what the champion learned from.
+        """Questions of the last day, and features of what was shown in the last week, against what was learned from.
 
-        What the service learns between two trainings, such as popularity or tastes, moves by design, and is left out.
-        None where the champion brought no profile, or nothing was shown.
+        Questions as in :meth:`requests_drift`; features against the profile that the champion brought, if it did. What
+        the service learns between two trainings, such as popularity or tastes, moves by design, and is left out. None
+        where nothing can be compared.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        found = [each for each in (self.requests_drift(model_id), self._features_drift(model_id)) if each is not None]
+        return [one for each in found for one in each] if found else None
+
+    def requests_drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
+        """Questions of the last day against those that the champion learned from; see :mod:`recipes.request_drift`.
+
+        None where there are too few of either.
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
         champion = self._champion(model_id)
+        if champion is None:
+            return None
+        found = request_drift(self._database, learned_until=champion.registered_at, now=self._clock())
+        return None if found is None else _columns_of(found)
+
+    def _features_drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
+        champion = self._champion(model_id)
         profile = None if champion is None else self._registry.reference_profile(champion)
         if profile is None:
             return None
         columns = self._features_shown(self._clock() - WINDOW)
-        found = check_drift(profile, columns) if columns else None
-        if found is None:
-            return None
-        return [
-            ColumnDrift(one.column, one.score, one.threshold, one.drifted)
-            for one in found.results
-            if one.score is not None
-        ]
+        return _columns_of(check_drift(profile, columns)) if columns else None
 
     def _champion(self, model_id: str) -> ModelVersion | None:
         return self._registry.get_production_model(model_id) if model_id == MODEL_ID else None
@@ -131,6 +144,14 @@ class RecipeSignals:
             rows = [row.features for row in connection.execute(query)]
         known = [name for name in FEATURES if name not in LEARNED_BETWEEN and any(name in row for row in rows)]
         return {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in known}
+
+
+def _columns_of(found: DriftReport) -> list[ColumnDrift] | None:
+    """Those that can be judged; None where none can."""
+    judged = [
+        ColumnDrift(one.column, one.score, one.threshold, one.drifted) for one in found.results if one.score is not None
+    ]
+    return judged or None
 
 
 def _compared(before: tuple[int, int], after: tuple[int, int]) -> Degradation:
