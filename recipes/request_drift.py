@@ -35,20 +35,22 @@ def request_drift(database: Database, *, learned_until: datetime, now: datetime)
     """Questions of the last day against those of the four weeks before *learned_until*.
 
     Where these are fewer than 200, as for a first version that learned from none, against the first week of questions.
-    None where there is nothing to compare.
+    The two never overlap, and the day is a whole one: mornings differ from evenings. None where there is too little to
+    compare.
 
     Raises:
         StoreUnavailable: the database does not answer.
     """
-    until = learned_until
+    new_since = now - NEW
+    until = min(learned_until, new_since)
     reference = read_requests(database, since=until - LEARNED_FROM, until=until)
     if _n_rows(reference) < FEWEST_REQUESTS:
         first = _first_request(database)
         if first is None:
             return None
-        until = first + FIRST
+        until = min(first + FIRST, new_since)
         reference = read_requests(database, since=first, until=until)
-    current = read_requests(database, since=max(until, now - NEW), until=now)
+    current = read_requests(database, since=new_since, until=now)
     if _n_rows(reference) < FEWEST_REQUESTS or not _n_rows(current):
         return None
     return check_drift(reference, current, options=OPTIONS)
