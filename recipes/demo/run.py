@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import resource
 import shutil
 import tempfile
@@ -41,7 +43,7 @@ NOTICE = (
 # No guard of latency, since it shares the machine with whatever else is done there.
 SETTINGS: dict[str, Any] = {
     "console_notice": NOTICE,
-    "watch_seconds": 1.0,
+    "watch_seconds": 2.0,
     "retrain_data_threshold": 1_000_000,
     "retrain_interval_days": 365.0,
     "retrain_cooldown_hours": 20.0,
@@ -56,7 +58,8 @@ SETTINGS: dict[str, Any] = {
     "rollout_click_seconds": 120.0,
     "rollout_shadow_load": 0.5,
 }
-N_COOKS, ASKS_PER_DAY = 400, 0.7
+# Few who come often: what each likes is learned in days.
+N_COOKS, ASKS_PER_DAY = 100, 3.0
 # The story lies in the past, so that it may leap ahead and never gets beyond the present. It takes about fifteen days.
 LONGEST_DAYS = 26
 _EXPECTED_HOURS = 15 * 24
@@ -98,7 +101,7 @@ def demo(options: DemoOptions, console: Console, *, on_open: Callable[[str], obj
         settings = isolated_settings(folder, port=bound.getsockname()[1], **SETTINGS)
         begins_at = _midnight(utc_now()) - timedelta(days=LONGEST_DAYS)
         clock = LeapingClock(begins_at)
-        service = Service(settings, clock=clock)
+        service = Service(settings, clock=clock, new_id=_ids(options.seed))
         app = create_app(settings, service=service, logs_to_console=False)
         world = _world(options)
         client = Client(HOST, bound.getsockname()[1])
@@ -131,13 +134,13 @@ def told(story: Story) -> bool:
 
 
 def _through(account: Account, stage: Stage, story: Story) -> None:
-    last: str | None = None
-    for line in stage(story):
-        if last is not None:
-            account.seen(last)
-        last = line
-    if last is not None:
-        account.done(last)
+    observed = stage(story)
+    while True:
+        try:
+            account.seen(next(observed))
+        except StopIteration as end:
+            account.done(end.value)
+            return
 
 
 @contextmanager
@@ -149,6 +152,16 @@ def _folder(options: DemoOptions, console: Console) -> Iterator[Path]:
     finally:
         if not options.keep:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _ids(seed: int) -> Callable[[], str]:
+    """Ids of answers, in which exploration has its chance: the same ones for the same seed."""
+    numbers = itertools.count()
+
+    def new_id() -> str:
+        return hashlib.blake2b(f"{seed} {next(numbers)}".encode(), digest_size=16).hexdigest()
+
+    return new_id
 
 
 def _world(options: DemoOptions) -> World:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from mlops.model_registry import ModelMetadata
@@ -13,7 +13,7 @@ from recipes.ranker.learned import LearnedBlend
 
 # The first week of questions is what later ones are compared with, and a day more shows that nothing is found then.
 QUIET_DAYS = 8
-ATTEMPTS = 3
+ATTEMPTS = 4
 _DAY = 24
 _TRAINING_SECONDS = 180.0
 _WATCH_SECONDS = 15.0
@@ -23,11 +23,12 @@ BAD_WEIGHTS: Mapping[str, float] = {"quickness": 1.0}
 # Half of the cooks at once, and two days, so that the guard can be sure of it before the stage is over.
 BAD_PLAN: Mapping[str, Any] = {"shadow_seconds": 0.0, "shares": [0.5], "hold_seconds": 3 * 86_400.0}
 
-Stage = Callable[[Story], Iterator[str]]
-"""Yields what was observed on the way; the last line is how it ended."""
+Observed = Generator[str, None, str]
+Stage = Callable[[Story], Observed]
+"""Yields what was observed on the way, and returns how it ended."""
 
 
-def traffic(story: Story) -> Iterator[str]:
+def traffic(story: Story) -> Observed:
     """Cooks ask and react for eight days, and nothing alarms."""
     tally = story.fresh_tally()
     while (story.cooks.day, story.cooks.hour) < (QUIET_DAYS, _DAY):
@@ -43,13 +44,13 @@ def traffic(story: Story) -> Iterator[str]:
     if drifted or story.alerts("data_drift"):
         raise StageFailed(f"drift was found before anything had changed: {drifted}")
     version = story.model()["serving"]
-    yield (
+    return (
         f"{version} answered {tally.n_asked:,} questions of simulated cooks, {tally.n_clicked / tally.n_asked:.0%} of "
         f"the lists were clicked; the drift check finds nothing"
     )
 
 
-def drift(story: Story) -> Iterator[str]:
+def drift(story: Story) -> Observed:
     """Tastes and questions change, and the service's own drift check finds it."""
     tally = story.fresh_tally()
     story.cooks.in_a_hurry_from = story.cooks.day + 1
@@ -64,17 +65,17 @@ def drift(story: Story) -> Iterator[str]:
         f"from now on many simulated cooks are in a hurry ({tally.n_in_a_hurry} of {tally.n_asked} so far), and all "
         "like other things than before"
     )
-    yield f"the drift check finds it: {_shown(_drifted(found))}"
+    return f"the drift check finds it: {_shown(_drifted(found))}"
 
 
-def alarm(story: Story) -> Iterator[str]:
+def alarm(story: Story) -> Observed:
     """The watch makes an alert of it."""
     story.live_until(lambda: bool(story.alerts("data_drift")), hours=_DAY, otherwise=lambda: "there is no alert")
     alert = story.alerts("data_drift")[0]
-    yield f"alert {alert['alert_id']} is {alert['state']} ({alert['severity']}): {alert['sentence']}"
+    return f"alert {alert['alert_id']} is {alert['state']} ({alert['severity']}): {alert['sentence']}"
 
 
-def retraining(story: Story) -> Iterator[str]:
+def retraining(story: Story) -> Observed:
     """At night the need is checked, and a job trains a version in a process of its own; again, where it has to."""
     for attempt in range(1, ATTEMPTS + 1):
         story.live_an_hour()
@@ -89,27 +90,30 @@ def retraining(story: Story) -> Iterator[str]:
         job = _ended(story, job_id)
         if job["challenger"] is None:
             raise StageFailed(f"job {job_id} is {job['state']}: {job['reason']}")
-        yield (
+        trained = (
             f"job {job_id} trained {job['challenger']} in a process of its own, "
             f"data {job['data_fingerprint'][:12]}, {job['result']['metrics']['train_impressions']:,.0f} recipes shown"
         )
-        if job["evidence"]["passed"] or attempt == ATTEMPTS:
-            return
+        if job["evidence"]["passed"]:
+            return trained
+        yield trained
         yield f"the gate keeps {job['champion']}: {job['reason']}"
-        yield "so the loop goes on, and tries again the next night"
+        if attempt < ATTEMPTS:
+            yield "so the loop goes on, and tries again the next night"
+    return f"{ATTEMPTS} trainings came to their end"
 
 
-def gate(story: Story) -> Iterator[str]:
+def gate(story: Story) -> Observed:
     """What the gates say of champion and challenger on the same holdout."""
     job = _newest_job(story)
     for verdict in job["evidence"]["verdicts"]:
         yield f"{verdict['gate']} {verdict['outcome']}: {verdict['sentence']}"
     if not job["evidence"]["passed"]:
         raise StageFailed(f"the gate keeps {job['champion']} after {ATTEMPTS} trainings: {job['reason']}")
-    yield f"{job['challenger']} passed against {job['champion']}; job {job['job_id']} is {job['outcome']}"
+    return f"{job['challenger']} passed against {job['champion']}; job {job['job_id']} is {job['outcome']}"
 
 
-def canary(story: Story) -> Iterator[str]:
+def canary(story: Story) -> Observed:
     """The new version answers aside, then a share of the cooks, watched by the guards."""
     begun = story.newest_rollout()
     challenger = _newest_job(story)["challenger"]
@@ -129,10 +133,10 @@ def canary(story: Story) -> Iterator[str]:
     n = tally.versions[challenger]
     if not n:
         raise StageFailed(f"{challenger} answered nobody in its canary")
-    yield f"{challenger} answered {n} of {tally.n_asked} simulated cooks on the way, and no guard alarmed"
+    return f"{challenger} answered {n} of {tally.n_asked} simulated cooks on the way, and no guard alarmed"
 
 
-def promotion(story: Story) -> Iterator[str]:
+def promotion(story: Story) -> Observed:
     """It is in production, still watched, and at last it stays."""
     begun = story.newest_rollout()
     if begun is None:
@@ -147,10 +151,10 @@ def promotion(story: Story) -> Iterator[str]:
     if found["status"] != "promoted" or model["champion"]["version"] != challenger:
         raise StageFailed(f"rollout {number} is {found['status']}: {found['because']}")
     yield found["events"][-1]["sentence"]
-    yield f"read back: {_read_back(story, challenger)}"
+    return f"read back: {_read_back(story, challenger)}"
 
 
-def bad_model(story: Story) -> Iterator[str]:
+def bad_model(story: Story) -> Observed:
     """A version that is bad on purpose is registered, and somebody lets it out to half of the cooks."""
     registry = story.service.registry
     version = registry.next_version(MODEL_ID, "minor")
@@ -172,13 +176,13 @@ def bad_model(story: Story) -> Iterator[str]:
     story.live_until(
         lambda: tally.versions[version] > 0, hours=_DAY, otherwise=lambda: f"nobody is answered by {version}"
     )
-    yield (
+    return (
         f"rollout {begun['rollout_id']} is in {begun['status']} at {begun['share']:.0%}; "
         f"{version} answered {tally.versions[version]} of {tally.n_asked} simulated cooks"
     )
 
 
-def rollback(story: Story) -> Iterator[str]:
+def rollback(story: Story) -> Observed:
     """A guard alarms, the version is taken back and barred, and what serves is read back."""
     begun = story.newest_rollout()
     if begun is None:
@@ -206,7 +210,7 @@ def rollback(story: Story) -> Iterator[str]:
         raise StageFailed(f"{bad} is not barred; barred are {barred}")
     alert = story.alerts("rollout")[0]
     yield f"alert {alert['alert_id']} ({alert['severity']}) tells of it, and {bad} is barred"
-    yield f"read back: {_read_back(story, good)}"
+    return f"read back: {_read_back(story, good)}"
 
 
 STAGES: Mapping[str, Stage] = {
