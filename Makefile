@@ -7,7 +7,7 @@ PORT ?=
 DATA_DIR ?=
 export HOST PORT DATA_DIR
 
-.PHONY: help setup setup-dev serve test lint format bench clean
+.PHONY: help setup setup-dev serve test lint format docs bench clean
 
 help:
 	@echo "make serve   install what is missing, then serve on http://127.0.0.1:8000 (HOST, PORT, DATA_DIR)"
@@ -15,6 +15,7 @@ help:
 	@echo "make setup   only install, into $(VENV)"
 	@echo "make lint    ruff, mypy, import-linter"
 	@echo "make format  let ruff mend what it can"
+	@echo "make docs    write the pages of docs/reference that follow from the code"
 	@echo "make bench   the benchmarks; needs the data folder, see benchmarks/README.md"
 	@echo "make clean   remove the virtual environment and caches"
 
@@ -47,6 +48,9 @@ lint: setup-dev
 format: setup-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: setup-dev
+	$(BIN)/python docs/make_reference.py
 
 bench: setup-dev
 	$(BIN)/python benchmarks/indexing.py

@@ -1,17 +1,22 @@
 """The owner's quick self-check: ``python test_mlops.py``, or ``python -m unittest test_mlops.TestModelRegistry -v``.
 
+A class for each module of the toolkit, with its use as an example, and one for the way from a training to a rollback.
 Every test works in a folder of its own, which is gone afterwards: no setting of the environment and no ``.env`` leads
 it to real data. The whole suite is ``make test``.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import shutil
 import tempfile
 import unittest
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -28,15 +33,48 @@ from mlops import (
     setup_logging,
 )
 from mlops.artefacts import DiskArtefacts
-from mlops.config import Settings
-from mlops.errors import InvalidMetadata, UnknownTrainer
+from mlops.config import Settings, load_settings
+from mlops.errors import InvalidMetadata, InvalidSettings, TooLittleData, UnknownTrainer
+from mlops.evaluation import Gate, beats
+from mlops.evaluation.results import Evaluation, MetricResult
 from mlops.logging_config import tear_down_logging
 from mlops.model_registry import open_registry
-from mlops.retraining import Trainers
+from mlops.retraining import Progress, Trained, Trainers
 from mlops.retraining.opening import open_orchestrator
 from mlops.retraining.schedule import AutomaticRetrainingScheduler
 
 MODEL = "hybrid_ranker"
+
+
+class Mean:
+    """The smallest model there is: it answers with the mean of what it has seen. It is trained for real."""
+
+    def load(self) -> Sequence[float]:
+        """The data of a job to which nobody brings any."""
+        raise TooLittleData("there are 0 values, and it takes 100")
+
+    def take(self, training_data: Mapping[str, Any], validation_data: Any = None) -> Sequence[float]:
+        """The data that a caller brings, those to validate with last; the last 40 values are held out."""
+        return [*training_data["minutes"], *(validation_data or {"minutes": ()})["minutes"]]
+
+    def fingerprint(self, data: Sequence[float]) -> str:
+        """Equal data, equal text."""
+        return hashlib.sha256(json.dumps(data).encode()).hexdigest()
+
+    def train(self, data: Sequence[float], _parameters: Mapping[str, Any], _seed: int, progress: Progress) -> Trained:
+        """Learn from all but the holdout."""
+        progress(0.5, "takes the mean")
+        return Trained({"mean.json": json.dumps(float(np.mean(data[:-40]))).encode()})
+
+    def evaluate(self, files: Mapping[str, bytes], data: Sequence[float]) -> Evaluation:
+        """How far the values of the holdout are from the mean."""
+        distance = np.abs(np.asarray(data[-40:]) - json.loads(files["mean.json"]))
+        metric = MetricResult("distance", distance, np.arange(40), 40, 0, "absolute", higher_is_better=False)
+        return Evaluation("minutes", {"distance": metric})
+
+    def gates(self) -> Sequence[Gate]:
+        """What it takes to go live."""
+        return [beats("distance")]
 
 
 class Isolated(unittest.TestCase):
@@ -130,6 +168,15 @@ class TestModelEvaluation(Isolated):
         self.assertTrue(found["drift_detected"])
         self.assertEqual(found["columns_with_drift"], ["minutes"])
 
+    def test_classification_metrics_and_the_rank_of_the_first_hit(self) -> None:
+        evaluator = ModelEvaluator()
+        found = evaluator.calculate_classification_metrics([1, 1, 1, 0], [1, 1, 0, 1])
+        self.assertEqual([found[name] for name in ("accuracy", "precision", "recall")], [0.5, 2 / 3, 2 / 3])
+        self.assertAlmostEqual(found["f1_score"], 2 / 3)
+        # The only relevant item is second.
+        self.assertAlmostEqual(evaluator.calculate_mrr([0, 1, 0], [0.9, 0.5, 0.1]), 0.5)
+        self.assertAlmostEqual(evaluator.calculate_ndcg([0, 1, 0], [0.9, 0.5, 0.1], k=5), 1 / np.log2(3))
+
     def test_output_out_of_range_is_named(self) -> None:
         found = ModelValidator().validate_model_output([0.2, 1.7], expected_shape=(2,), value_range=(0, 1))
         self.assertFalse(found["valid"])
@@ -161,9 +208,21 @@ class TestMonitoring(Isolated):
         self.assertEqual(found["anomaly_indices"], [11])
         self.assertEqual(AnomalyDetector().detect_anomalies([1, 2])["verdict"], "not enough data")
 
+    def test_a_fall_is_a_degradation_and_a_rise_is_none(self) -> None:
+        rng = np.random.default_rng(2)
+        steady, worse = rng.normal(0.9, 0.01, 40), rng.normal(0.7, 0.01, 10)
+        detector = AnomalyDetector()
+        fallen = detector.detect_performance_degradation({"accuracy": [*steady, *worse]})
+        risen = detector.detect_performance_degradation({"accuracy": [*worse, *steady]})
+        self.assertEqual((fallen["degraded"], risen["degraded"]), (["accuracy"], []))
+
     def test_no_traffic_is_no_data(self) -> None:
         monitor = HealthMonitor(MetricsCollector(self.folder / "metrics"))
         self.assertEqual(monitor.get_system_status()["overall_status"], "no data")
+
+
+class TestLogging(Isolated):
+    """Lines of JSON, without secrets."""
 
     def test_a_line_in_the_log_is_json_and_holds_no_secret(self) -> None:
         setup_logging(self.settings, console=False)
@@ -176,13 +235,32 @@ class TestMonitoring(Isolated):
         self.assertNotIn("do-not-tell", path.read_text("utf-8"))
 
 
+class TestConfiguration(Isolated):
+    """One object, read once, which names what is wrong."""
+
+    def test_the_environment_is_read_and_the_rest_has_defaults(self) -> None:
+        with mock.patch.dict("os.environ", {"ALERT_THRESHOLD_LATENCY": "250", "DATA_DIR": str(self.folder)}):
+            settings = load_settings(Settings)
+        self.assertEqual((settings.alert_threshold_latency, settings.data_dir), (250, self.folder))
+        self.assertEqual(Settings.model_fields["alert_threshold_error_rate"].default, 0.05)
+
+    def test_a_wrong_value_is_named(self) -> None:
+        named = 'RETRAIN_INTERVAL_DAYS cannot be "weekly"'
+        with (
+            mock.patch.dict("os.environ", {"RETRAIN_INTERVAL_DAYS": "weekly"}),
+            self.assertRaisesRegex(InvalidSettings, named),
+        ):
+            load_settings(Settings)
+
+
 class TestRetraining(Isolated):
-    """Need and jobs. A model is trained for real or not at all: docs/bring-your-own-model.md trains one."""
+    """Need, jobs, and a training in a process of its own. A model is trained for real or not at all."""
 
     def setUp(self) -> None:
         super().setUp()
         self.registry = self.open_registry()
-        self.orchestrator = open_orchestrator(self.settings, registry=self.registry, trainers=Trainers())
+        self.trainers = Trainers()
+        self.orchestrator = open_orchestrator(self.settings, registry=self.registry, trainers=self.trainers)
 
     def test_a_model_that_nobody_can_train_gets_no_job(self) -> None:
         needed, reasons = self.orchestrator.check_retrain_needed("churn")
@@ -192,6 +270,15 @@ class TestRetraining(Isolated):
             self.orchestrator.create_retrain_job("churn")
         self.assertEqual(self.orchestrator.list_jobs(), [])
 
+    def test_too_little_data_is_said_and_nothing_is_made_up(self) -> None:
+        self.trainers.register("minutes", Mean)
+        self.registry.register(ModelMetadata("minutes", "1.0.0", status="production"), artefact={"mean.json": b"10.0"})
+        job = self.orchestrator.create_retrain_job("minutes")
+        self.assertFalse(self.orchestrator.execute_retrain(job))
+        status = self.orchestrator.get_job_status(job)
+        self.assertEqual((status["state"], status["reason"]), ("skipped", "there are 0 values, and it takes 100"))
+        self.assertEqual([one["version"] for one in self.registry.list_models("minutes")], ["1.0.0"])
+
     def test_a_check_says_which_models_it_looked_at(self) -> None:
         found = AutomaticRetrainingScheduler(self.orchestrator).check_and_schedule_retraining(["churn"])
         self.assertEqual(found["models_checked"], ["churn"])
@@ -199,24 +286,37 @@ class TestRetraining(Isolated):
 
 
 class TestIntegration(Isolated):
-    """From a registered version to its evaluation, its promotion, its metrics and its end."""
+    """The whole way: a first version, its traffic, a better one trained and promoted by evidence, and back again."""
 
-    def test_the_way_of_a_version(self) -> None:
+    def test_from_a_first_version_to_a_better_one_and_back(self) -> None:
         registry = self.open_registry()
-        truth, rng = np.array([3.0, 1.0, 2.0, 0.0] * 10), np.random.default_rng(1)
-        metrics = ModelEvaluator().calculate_ranking_metrics(truth, truth + rng.normal(0, 0.1, truth.size))
-        registry.register_model(ModelMetadata(MODEL, "1.0.0", metrics={"rmse": float(metrics["rmse"])}))
-        registry.promote(MODEL, "1.0.0", because="first")
+        registry.register(ModelMetadata("minutes", "1.0.0", status="production"), artefact={"mean.json": b"10.0"})
         with MetricsCollector(self.folder / "metrics") as collector:
-            for latency in rng.normal(50, 5, 40):
+            for latency in np.random.default_rng(1).normal(50, 5, 40):
                 collector.record("api_latency_ms", float(latency), {"version": "1.0.0"})
                 collector.record("error_rate", 0.0)
-            health = HealthMonitor(collector).check_api_health()
-        self.assertEqual(health["status"], "healthy")
-        registry.archive_model(MODEL, "1.0.0")
-        self.assertIsNone(registry.get_production_model(MODEL))
-        history = [(move.from_status, move.to_status) for move in registry.moves(MODEL)]
-        self.assertEqual(history[-1], ("production", "archived"))
+            self.assertEqual(HealthMonitor(collector).check_api_health()["status"], "healthy")
+
+        trainers = Trainers()
+        trainers.register("minutes", Mean)
+        orchestrator = open_orchestrator(self.settings, registry=registry, trainers=trainers)
+        job = orchestrator.create_retrain_job("minutes")
+        data = {"minutes": np.random.default_rng(0).normal(30, 5, 200).tolist()}
+        self.assertTrue(orchestrator.execute_retrain(job, data))
+        self.assertEqual(orchestrator.get_job_status(job)["outcome"], "promoted")
+
+        champion = registry.get_production_model("minutes")
+        assert champion is not None
+        self.assertEqual(champion["version"], "1.1.0")
+        self.assertAlmostEqual(json.loads(registry.files(champion)["mean.json"]), np.mean(data["minutes"][:-40]))
+        last = registry.moves("minutes", "1.1.0")[-1]
+        self.assertEqual((last.to_status, last.automatic), ("production", True))
+        self.assertTrue(last.evidence)
+
+        registry.rollback("minutes", because="a drill")
+        champion = registry.get_production_model("minutes")
+        assert champion is not None
+        self.assertEqual(champion["version"], "1.0.0")
 
 
 if __name__ == "__main__":

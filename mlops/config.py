@@ -153,10 +153,6 @@ class Settings(BaseSettings):
         100, description="How many requests a challenger must have answered before a stage ends."
     )
 
-    console_notice: Annotated[str, Field(max_length=300)] = Field(
-        "", description="A line that the operator's console shows on every page, such as: simulated cooks. Empty: none."
-    )
-
     @field_validator("data_dir")
     @classmethod
     def _is_a_folder(cls, value: Path) -> Path:

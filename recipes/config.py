@@ -53,6 +53,10 @@ class Settings(ToolkitSettings):
         0.01, description="Share of a thread's time that a challenger in shadow may take for its answers, up to 1."
     )
 
+    console_notice: str = Field(
+        "", description="A sentence over every page of the console, such as that its traffic is simulated."
+    )
+
     @field_validator("openai_base_url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:

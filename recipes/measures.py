@@ -47,7 +47,7 @@ MEASURES: Mapping[str, Description] = {
 }
 
 # Stages of the path of a request that have a measure of their own.
-_STAGES: Mapping[str, str] = {
+STAGE_MEASURES: Mapping[str, str] = {
     "parse": "parse_ms",
     "encode": "encode_ms",
     "retrieve": "retrieve_ms",
@@ -56,7 +56,7 @@ _STAGES: Mapping[str, str] = {
     "shelf": "shelf_ms",
 }
 # Asked by machines every few seconds: among the requests of cooks they would make failures look rare.
-_OF_MACHINES = ("/health", "/metrics")
+_OF_OPERATORS = ("/health", "/metrics", "/consola")
 _RECOMMEND = "/recommend"
 _FAILED = 500
 
@@ -80,7 +80,7 @@ class ServiceMeasures:
         record = self._metrics.record
         labels = self._of_answer(answer.model_version, answer.ask.language)
         for stage, milliseconds in answer.stage_ms.items():
-            record(_STAGES[stage], milliseconds, labels)
+            record(STAGE_MEASURES[stage], milliseconds, labels)
         record("num_recipes", len(answer.shown), labels)
         record("empty_results", float(not answer.shown), labels)
         record("degraded_answers", float(answer.mode != "full"), labels)
@@ -97,7 +97,7 @@ class ServiceMeasures:
             route: its pattern, such as ``/recetas/{recipe_id}``.
             version, language: of the answer, where the request was for recipes.
         """
-        if is_of_machines(route):
+        if is_of_operators(route):
             return
         record = self._metrics.record
         record("request_count", 1.0, self._of_request(route, str(status)))
@@ -123,9 +123,9 @@ class ServiceMeasures:
         return self._labels.setdefault(("route", route), {"route": route})
 
 
-def is_of_machines(route: str) -> bool:
-    """Whether *route* is asked by machines every few seconds, as health and metrics are."""
-    return route.startswith(_OF_MACHINES)
+def is_of_operators(route: str) -> bool:
+    """Whether *route* is asked by operators or their machines, every few seconds, and not by cooks."""
+    return route.startswith(_OF_OPERATORS)
 
 
 def n_constraints(rules: Constraints) -> int:

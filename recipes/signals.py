@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from statistics import NormalDist
 
 import numpy as np
 import sqlalchemy as sa
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mlops import schema as toolkit
 from mlops.clock import Clock, utc_now
 from mlops.drift import DriftReport, check_drift
+from mlops.evaluation.shares import difference_of_shares
 from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.retraining import ColumnDrift, Degradation
 from mlops.store import Database
@@ -25,7 +26,7 @@ from recipes import schema
 from recipes.config import load_settings
 from recipes.live_quality import OUTCOMES, SETTLED
 from recipes.ranker import FEATURES, MODEL_ID
-from recipes.request_drift import request_drift
+from recipes.request_drift import NEW, request_drift
 from recipes.schema import answers, feedback_events, impressions
 from recipes.training import labelled_since
 
@@ -37,6 +38,15 @@ MOST_IMPRESSIONS = 20_000
 # Features that say what cooks did so far.
 LEARNED_BETWEEN = frozenset({"popularity", "recency", "affinity", "collaborative", "appeal", "taste"})
 _ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A drift check: *report* of what was asked and shown from *since* on against what *version* learned from."""
+
+    version: str
+    since: datetime
+    report: DriftReport
 
 
 class RecipeSignals:
@@ -78,6 +88,15 @@ class RecipeSignals:
         return _compared(before, after)
 
     def drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
+        """What :meth:`checked` found of each column; None where it found nothing.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        found = self.checked(model_id)
+        return None if found is None else _columns_of(found.report)
+
+    def checked(self, model_id: str) -> Checked | None:
         """Questions of the last day, and features of what was shown in the last week, against what was learned from.
 
         Questions as in :meth:`requests_drift`; features against the profile that the champion brought, if it did. What
@@ -87,8 +106,14 @@ class RecipeSignals:
         Raises:
             StoreUnavailable: the database does not answer.
         """
-        found = [each for each in (self.requests_drift(model_id), self._features_drift(model_id)) if each is not None]
-        return [one for each in found for one in each] if found else None
+        champion = self._champion(model_id)
+        if champion is None:
+            return None
+        now = self._clock()
+        questions, features = self._questions(champion, now), self._features(champion, now)
+        if features is None:
+            return None if questions is None else Checked(champion.version, now - NEW, questions)
+        return Checked(champion.version, now - WINDOW, features if questions is None else _both(questions, features))
 
     def requests_drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
         """Questions of the last day against those that the champion learned from; see :mod:`recipes.request_drift`.
@@ -99,18 +124,16 @@ class RecipeSignals:
             StoreUnavailable: the database does not answer.
         """
         champion = self._champion(model_id)
-        if champion is None:
-            return None
-        found = request_drift(self._database, learned_until=champion.registered_at, now=self._clock())
+        found = None if champion is None else self._questions(champion, self._clock())
         return None if found is None else _columns_of(found)
 
-    def _features_drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
-        champion = self._champion(model_id)
-        profile = None if champion is None else self._registry.reference_profile(champion)
-        if profile is None:
-            return None
-        columns = self._features_shown(self._clock() - WINDOW)
-        return _columns_of(check_drift(profile, columns)) if columns else None
+    def _questions(self, champion: ModelVersion, now: datetime) -> DriftReport | None:
+        return request_drift(self._database, learned_until=champion.registered_at, now=now)
+
+    def _features(self, champion: ModelVersion, now: datetime) -> DriftReport | None:
+        profile = self._registry.reference_profile(champion)
+        columns = None if profile is None else self._features_shown(now - WINDOW)
+        return check_drift(profile, columns) if profile is not None and columns else None
 
     def _champion(self, model_id: str) -> ModelVersion | None:
         return self._registry.get_production_model(model_id) if model_id == MODEL_ID else None
@@ -154,33 +177,20 @@ def _columns_of(found: DriftReport) -> list[ColumnDrift] | None:
     return judged or None
 
 
+def _both(questions: DriftReport, features: DriftReport) -> DriftReport:
+    """One report. Each result keeps the lines that it was held to; the options and rows are those of *features*."""
+    return replace(
+        features,
+        results=[*questions.results, *features.results],
+        findings=[*questions.findings, *features.findings],
+    )
+
+
 def _compared(before: tuple[int, int], after: tuple[int, int]) -> Degradation:
     share_before, share_after = before[0] / before[1], after[0] / after[1]
-    low, high = difference_of_shares(before, after)
+    low, high = difference_of_shares(before, after, alpha=_ALPHA)
     is_worse = high < 0 and share_after < (1 - LEAST_DROP) * share_before
     return Degradation("click_ratio", share_before, share_after, low, high, is_worse)
-
-
-def difference_of_shares(
-    before: tuple[int, int], after: tuple[int, int], *, alpha: float = _ALPHA
-) -> tuple[float, float]:
-    """Interval of the share in *after* less that in *before*, each (how many, of how many), level 1 - *alpha*.
-
-    Newcombe (1998), method 10: from the Wilson intervals of both, which hold for small shares, too.
-    """
-    (low_before, high_before), (low_after, high_after) = _wilson(*before, alpha), _wilson(*after, alpha)
-    share_before, share_after = before[0] / before[1], after[0] / after[1]
-    difference = share_after - share_before
-    below = math.hypot(share_after - low_after, high_before - share_before)
-    above = math.hypot(high_after - share_after, share_before - low_before)
-    return difference - below, difference + above
-
-
-def _wilson(k: int, n: int, alpha: float) -> tuple[float, float]:
-    z = NormalDist().inv_cdf(1 - alpha / 2)
-    middle = (k + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
-    return middle - half, middle + half
 
 
 def recipe_signals() -> RecipeSignals:

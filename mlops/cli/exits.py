@@ -56,7 +56,12 @@ _CODES: dict[type[errors.MlopsError], int] = {
 
 def exit_code(error: BaseException) -> int:
     """The code of *error*: that of the nearest of its classes in the table, 1 where none is."""
-    return next((_CODES[kind] for kind in type(error).__mro__ if kind in _CODES), WRONG)
+    return exit_code_of(type(error))
+
+
+def exit_code_of(error: type[BaseException]) -> int:
+    """As :func:`exit_code`, of a kind of error."""
+    return next((_CODES[kind] for kind in error.__mro__ if kind in _CODES), WRONG)
 
 
 def epilogue() -> str:

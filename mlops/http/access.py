@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
 from fastapi import Depends, HTTPException, Request
 from fastapi.security import APIKeyHeader, HTTPBearer
 
-from mlops.access import LOOPBACK, KeyRing, Scope
+from mlops.access import LOOPBACK, KeyHolder, KeyRing, Scope
 from mlops.errors import NotAllowed, NotAuthenticated
-from mlops.http.loopback import why_not_local
+from mlops.http.loopback import why_not_at_this_machine, why_not_local
 from mlops.http.problems import says_json
 
 # The actor of reading that needs no key.
 ANYBODY = "anybody"
+# The cookie that holds the key of somebody who signed in to the console.
+COOKIE = "mlops_key"
 _MAKE_A_KEY = "mlops keys create NAME --scope"
 
 # For OpenAPI only: they find nothing wrong by themselves.
 _BEARER = Depends(HTTPBearer(auto_error=False, description="An API key, as `mlops keys create` shows it."))
 _HEADER = Depends(APIKeyHeader(name="X-API-Key", auto_error=False, description="The same, without `Bearer`."))
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who looks at a page: the actor's *name*, and how far the person may go."""
+
+    name: str
+    scope: Scope
+
+    @property
+    def may_operate(self) -> bool:
+        """Whether the person may change something."""
+        return self.scope != "read"
 
 
 class Access:
@@ -41,6 +59,32 @@ class Access:
         if self._require_key_to_read or _sent_key(request) is not None:
             return self._actor(request, "read")
         return ANYBODY
+
+    def holder(self, token: str) -> KeyHolder:
+        """Who holds *token*.
+
+        Raises:
+            NotAuthenticated: it does not count.
+        """
+        return self._key_ring.holder(token)
+
+    def enters(self, request: Request) -> Visitor:
+        """Who asks for a page of the console: the holder of a key or, as long as none exists, who sits here.
+
+        Raises:
+            NotAuthenticated: a key was sent that does not count, or none was and one is needed.
+            NotAllowed: no key exists, and the request does not come from this machine.
+        """
+        token = _sent_key(request)
+        if token is not None:
+            holder = self._key_ring.holder(token)
+            return Visitor(holder.name, holder.scope)
+        if self._key_ring.any_exists():
+            raise NotAuthenticated(_needs_a_key("read"))
+        reason = why_not_at_this_machine(request)
+        if reason is not None:
+            raise NotAllowed(_needs_this_machine("read", reason))
+        return Visitor(LOOPBACK, "admin")
 
     def operates(self, request: Request, _bearer: object = _BEARER, _header: object = _HEADER) -> str:
         """The actor of a request that changes something.
@@ -75,16 +119,10 @@ class Access:
 
     def _without_key(self, request: Request, scope: Scope) -> str:
         if self._key_ring.any_exists():
-            raise NotAuthenticated(
-                f"this needs an API key of scope {scope}, as Authorization: Bearer … or X-API-Key: …; "
-                f"make one with: {_MAKE_A_KEY} {scope}"
-            )
+            raise NotAuthenticated(_needs_a_key(scope))
         reason = why_not_local(request)
         if reason is not None:
-            raise NotAllowed(
-                f"without an API key this is possible from this machine only, and {reason}; "
-                f"make a key with: {_MAKE_A_KEY} {scope}"
-            )
+            raise NotAllowed(_needs_this_machine(scope, reason))
         return LOOPBACK
 
 
@@ -98,10 +136,40 @@ def start_line(key_ring: KeyRing) -> str | None:
     )
 
 
+def is_from_our_pages(request: Request) -> bool:
+    """Whether a page of this very service sent *request*, by what browsers say and pages cannot change.
+
+    A browser that says neither whence (``Sec-Fetch-Site``) nor from where (``Origin``) counts as another site.
+    """
+    sites, origins = request.headers.getlist("sec-fetch-site"), request.headers.getlist("origin")
+    host = request.headers.get("host", "")
+    # The scheme is left out: a proxy may have taken TLS off.
+    is_ours = all(urlsplit(origin).netloc.lower() == host.lower() for origin in origins)
+    return bool(sites or origins) and is_ours and all(site == "same-origin" for site in sites)
+
+
+def _needs_a_key(scope: Scope) -> str:
+    return (
+        f"this needs an API key of scope {scope}, as Authorization: Bearer … or X-API-Key: …; "
+        f"make one with: {_MAKE_A_KEY} {scope}"
+    )
+
+
+def _needs_this_machine(scope: Scope, reason: str) -> str:
+    return (
+        f"without an API key this is possible from this machine only, and {reason}; "
+        f"make a key with: {_MAKE_A_KEY} {scope}"
+    )
+
+
 def _sent_key(request: Request) -> str | None:
     key = request.headers.get("x-api-key")
     if key is not None:
         return key.strip()
     kind, _, token = request.headers.get("authorization", "").partition(" ")
     # Another kind belongs to somebody else, such as a proxy that asks for a password.
-    return token.strip() if kind.lower() == "bearer" else None
+    if kind.lower() == "bearer":
+        return token.strip()
+    # A browser adds the cookie by itself, also to what a page of another site sends: there it does not count.
+    is_safe = request.method in {"GET", "HEAD"} or is_from_our_pages(request)
+    return request.cookies.get(COOKIE) if is_safe else None

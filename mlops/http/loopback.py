@@ -20,6 +20,14 @@ _FORWARDED_BEGIN = ("x-forwarded", "x-original-", "cf-")
 
 def why_not_local(request: Request) -> str | None:
     """Why *request* may not come from a person at this machine, as a clause; None where it does."""
+    reason = why_not_at_this_machine(request)
+    if reason is None and not _is_same_origin(request.headers, f"{request.url.scheme}://{request.headers['host']}"):
+        return "the request comes from a page of another site"
+    return reason
+
+
+def why_not_at_this_machine(request: Request) -> str | None:
+    """The same for a request that only reads: a page of another site may link here, and cannot read the answer."""
     if request.client is None or not _is_loopback(request.client.host):
         return "the request comes from another machine"
     # A proxy that adds no header may be known by the old protocol, which many releases of nginx speak to services
@@ -29,8 +37,6 @@ def why_not_local(request: Request) -> str | None:
     hosts = request.headers.getlist("host")
     if len(hosts) != 1 or not _names_loopback(hosts[0]):
         return "the request is addressed to another host name than localhost"
-    if not _is_same_origin(request.headers, f"{request.url.scheme}://{hosts[0]}"):
-        return "the request comes from a page of another site"
     return None
 
 

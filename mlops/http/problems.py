@@ -105,6 +105,7 @@ def install(app: FastAPI, statuses: Mapping[type[Exception], int]) -> None:
         # Servers drop a connection whose request failed; say so, or the next request on it is lost.
         return problem(500, detail=detail, headers={"connection": "close"})
 
+    app.state.problem_statuses = dict(statuses)
     for kind in statuses:
         app.add_exception_handler(kind, known)
     app.add_exception_handler(HTTPException, http)

@@ -69,7 +69,7 @@ def drawing(height: float, title: str, description: str, parts: Iterable[str], *
     more = f"<desc>{escape(description)}</desc>" if description else ""
     # Every text in it went through escape().
     return Markup(  # noqa: S704
-        f'<svg role="img" viewBox="0 0 {width} {coordinate(height)}" style="max-width:{width}px">'
+        f'<svg role="img" viewBox="0 0 {width} {coordinate(height)}" width="{width}">'
         f"<title>{escape(title)}</title>{more}{''.join(parts)}</svg>"
     )
 

@@ -55,7 +55,23 @@ class Legend:
     current: str = "current"
 
 
-Cell = str | float | int | bool | datetime | Badge | Chart | None
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A cell that leads on. A page that stands alone shows its text only."""
+
+    text: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence as it was kept, in its own *language*, whatever that of the page is."""
+
+    text: str
+    language: str = "en"
+
+
+Cell = str | float | int | bool | datetime | Badge | Chart | Link | Said | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +83,14 @@ class Table:
     caption: str = ""
 
 
-Block = Prose | Table | Chart | Legend | Badge
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Named values, one below the other: ``(name, value)``."""
+
+    rows: Sequence[tuple[str, Cell]]
+
+
+Block = Prose | Table | Chart | Legend | Badge | Facts | Said
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +160,10 @@ def _cell(value: Any) -> Markup:
         return Markup('<b class="badge {}">{}</b>').format(value.tone, value.text)
     if isinstance(value, Chart):
         return value.drawing
+    if isinstance(value, Link):
+        return escape(value.text)
+    if isinstance(value, Said):
+        return Markup('<span lang="{}">{}</span>').format(value.language, value.text)
     if isinstance(value, bool):
         return escape("yes" if value else "no")
     if isinstance(value, datetime):

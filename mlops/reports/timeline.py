@@ -14,11 +14,8 @@ from mlops.reports.figures import shown_number
 
 Style = Literal["first", "second", "limit"]
 
-_STYLES: Mapping[Style, str] = {
-    "first": "fill:none;stroke:var(--two);stroke-width:2;stroke-linejoin:round",
-    "second": "fill:none;stroke:var(--one);stroke-width:2;stroke-linejoin:round",
-    "limit": "fill:none;stroke:var(--soft);stroke-dasharray:5 4",
-}
+# Classes and no styles: a page may forbid styles in its elements.
+_CLASSES: Mapping[Style, str] = {"first": "step", "second": "other", "limit": "limit"}
 _LEFT, _RIGHT, _MARKS = 64, 76, 22
 
 
@@ -71,7 +68,8 @@ def timeline_chart(
     check_drawable(title, values)
     x = Scale(1, max(2, n_days), _LEFT, WIDTH - _RIGHT)
     y = Scale.over(values, start=height - FOOT - 4, end=_MARKS + 8)
-    parts = [value_axis(y, show), axis(x, height, lambda day: str(round(day)), grid=False)]
+    n_ticks = min(5, max(1, n_days - 1))
+    parts = [value_axis(y, show), axis(x, height, lambda day: str(round(day)), grid=False, n_ticks=n_ticks)]
     parts += [_mark(mark, x, height) for mark in marks]
     # The first on top: where lines lie upon each other, it is the one to see.
     parts += [_line(line, x, y) for line in reversed(lines)]
@@ -96,7 +94,7 @@ def _line(line: Line, x: Scale, y: Scale) -> str:
         else:
             path.append(f"{pen}{x(day)} {y(value)}")
             pen = "L"
-    return f'<path style="{_STYLES[line.style]}" d="{"".join(path)}"><title>{escape(line.label)}</title></path>'
+    return f'<path class="{_CLASSES[line.style]}" d="{"".join(path)}"><title>{escape(line.label)}</title></path>'
 
 
 def _labels(lines: Sequence[Line], y: Scale) -> list[str]:

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 
 from mlops.access import KeyRing
 from mlops.errors import StoreUnavailable
-from mlops.http import alerts, metrics, models, problems, retraining, rollouts
+from mlops.http import alerts, console, metrics, models, problems, retraining, rollouts
 from mlops.http.access import Access, start_line
 from mlops.http.limits import BodyLimit
 from mlops.http.request_log import RequestLog, RequestSummary
@@ -21,17 +21,23 @@ from mlops.monitoring.process import measure_loop_lag
 from mlops.rollout import plan_from_settings
 from recipes import web
 from recipes.api import health, routes
+from recipes.api.console import console_parts
 from recipes.api.workers import Workers
 from recipes.config import Settings
 from recipes.errors import EncoderUnavailable, IndexUnavailable, NotShown, UnknownRecipe, UnknownRequest
-from recipes.measures import is_of_machines
+from recipes.measures import is_of_operators
 from recipes.service import Service
 from recipes.version import VERSION
 
 _log = logging.getLogger("recipes.api")
 _requests = get_logger("recipes.requests")
 
+# The status of every error that a handler may let through; the nearest class counts.
 STATUSES: dict[type[Exception], int] = {
+    **models.STATUSES,
+    **alerts.STATUSES,
+    **retraining.STATUSES,
+    **rollouts.STATUSES,
     UnknownRecipe: 404,
     UnknownRequest: 404,
     NotShown: 404,
@@ -67,19 +73,19 @@ def create_app(settings: Settings, *, service: Service | None = None, logs_to_co
         redoc_url=None,
         docs_url=None,
     )
-    problems.install(
-        app, {**models.STATUSES, **alerts.STATUSES, **retraining.STATUSES, **rollouts.STATUSES, **STATUSES}
-    )
+    problems.install(app, STATUSES)
     workers = Workers()
     keys = KeyRing(service.database)
     app.include_router(routes.router(service, workers))
-    app.include_router(health.router(service, workers))
+    told = health.HealthReport(service)
+    app.include_router(health.router(service, told, workers))
     access = Access(keys, require_key_to_read=settings.require_key_to_read)
     app.include_router(models.router(service.registry, access, serving=service.version_served))
     app.include_router(metrics.router(service.operations.metrics, access))
     app.include_router(alerts.router(service.operations.alerts, access))
     app.include_router(retraining.router(service.operations.retraining, access))
     app.include_router(rollouts.router(service.operations.rollouts, access, plan=plan_from_settings(settings)))
+    console.mount(app, console_parts(service, told), access)
     web.mount(app, service)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     # The last one is the outermost: it sees what the others answer, too.
@@ -99,7 +105,7 @@ def _recording(service: Service) -> Callable[[RequestSummary], None]:
             version=fields.get("version"),
             language=fields.get("language"),
         )
-        log = _requests.debug if is_of_machines(summary.route) else _requests.info
+        log = _requests.debug if is_of_operators(summary.route) else _requests.info
         log("request_served", **summary.to_dict())
 
     return record

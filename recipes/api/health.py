@@ -19,15 +19,26 @@ from recipes.version import VERSION
 _UNAVAILABLE: dict[int | str, dict[str, Any]] = {503: {"description": "Nothing can be answered; `reasons` tells why"}}
 
 
-def router(service: Service, off_the_loop: Workers) -> APIRouter:
+class HealthReport:
+    """How *service* is, as ``/health`` tells it: status, reasons, versions, uptime and counts."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._began = time.monotonic()
+
+    def __call__(self) -> dict[str, Any]:
+        """As it is now."""
+        return _health(self._service, time.monotonic() - self._began)
+
+
+def router(service: Service, report: HealthReport, off_the_loop: Workers) -> APIRouter:
     """The health endpoints over *service*."""
     routes = APIRouter()
-    began = time.monotonic()
 
     @routes.get("/health", summary="How the service is", responses=_UNAVAILABLE)
     async def health() -> Response:
         """Status, reasons, versions, uptime and counts. 503 only where no question can be answered at all."""
-        body = await off_the_loop(_health, service, time.monotonic() - began)
+        body = await off_the_loop(report)
         return json_response(orjson.dumps(body), status=503 if body["status"] == "unavailable" else 200)
 
     @routes.get("/health/live", summary="Is the process alive?")

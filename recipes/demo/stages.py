@@ -61,6 +61,7 @@ def drift(story: Story) -> Observed:
         return bool(_drifted(found))
 
     story.live_until(is_found, hours=2 * _DAY, otherwise=lambda: "the drift check finds nothing")
+    story.keep_drift_check()
     yield (
         f"from now on many simulated cooks are in a hurry ({tally.n_in_a_hurry} of {tally.n_asked} so far), and all "
         "like other things than before"

@@ -88,6 +88,10 @@ class Story:
         found: dict[str, Any] = self.client.post("/retrain/check", {"model_ids": [MODEL_ID]})["models"][0]
         return found
 
+    def keep_drift_check(self) -> None:
+        """Check the drift and keep what was found, as the service does every quarter of an hour for the console."""
+        self.service.insight.check_drift()
+
     def schedule(self) -> int | None:
         """What ``python schedule_retraining.py`` does at its hour: the job that it makes, None for none."""
         scheduler = AutomaticRetrainingScheduler(self.service.operations.retraining)
@@ -125,5 +129,7 @@ class Story:
         self.service.answers.flush()
         self.service.learn_tastes()
         self.service.recommender.refresh()
+        self.service.insight.days.refresh()
+        self.keep_drift_check()
         if self.cooks.day % _QUALITY_EVERY_DAYS == 0:
             self.service.operations.quality.turn()

@@ -59,7 +59,7 @@ def router(service: Service) -> APIRouter:
     pages = Pages(service)
     routes = APIRouter()
     for path, page in (("/", pages.home), ("/buscar", pages.search), ("/receta/{recipe_id}", pages.recipe)):
-        routes.add_route(path, pages.friendly(page), include_in_schema=False)
+        routes.add_api_route(path, pages.friendly(page), include_in_schema=False)
     return routes
 
 

@@ -7,12 +7,9 @@ import json
 import re
 import shlex
 from contextlib import redirect_stdout
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet
 import pytest
 from typer.testing import CliRunner
@@ -23,6 +20,7 @@ from mlops.drift import DriftOptions, ReferenceProfile
 from mlops.model_registry import ModelMetadata, open_registry
 from mlops.validation import load_schema
 from mlops.validation.rules import _RULES
+from tests.guide_files import write_tables
 
 REPOSITORY = Path(__file__).parent.parent.parent
 GUIDES = {name: (REPOSITORY / "docs" / name).read_text("utf-8") for name in ("drift.md", "validation.md")}
@@ -46,13 +44,7 @@ def test_the_snippets_print_what_the_guide_says(guide: str) -> None:
 
 def test_the_commands_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    rng = np.random.default_rng(0)
-    for name in ("reference", "current"):
-        pyarrow.parquet.write_table(pa.table({"x": rng.normal(size=200)}), f"{name}.parquet")
-    row = {"request_id": "r", "recipe_id": "x", "position": 1, "propensity": 1.0, "label": 1}
-    shown_at = pa.array([datetime.now(UTC)], pa.timestamp("us", "UTC"))
-    table = pa.Table.from_pylist([row]).append_column("shown_at", shown_at)
-    pyarrow.parquet.write_table(table, "training.parquet")
+    write_tables()
     Path("requests.jsonl").write_text(json.dumps({"query": "sopa"}))
     Path("schema.json").write_text(json.dumps(load_schema().document))
     Path("trained").mkdir()

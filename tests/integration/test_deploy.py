@@ -81,7 +81,8 @@ def test_every_measure_is_on_the_dashboard() -> None:
 
 
 def test_prometheus_takes_the_configuration_and_the_rules() -> None:
-    promtool("check", "config", str(DEPLOY / "prometheus.yml"))
+    for name in ("prometheus.yml", "prometheus.compose.yml"):
+        promtool("check", "config", str(DEPLOY / name))
     assert f"{len(rules())} rules found" in promtool("check", "rules", str(RULES))
 
 

@@ -9,8 +9,6 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -18,6 +16,7 @@ from typer.testing import CliRunner
 from mlops.cli.evaluation import compare, evaluate
 from mlops.evaluation import gates
 from mlops.evaluation.metrics import metric
+from tests.guide_files import write_runs
 
 GUIDE = (Path(__file__).parent.parent.parent / "docs" / "evaluation.md").read_text("utf-8")
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -46,7 +45,7 @@ MLOPS_COMMANDS = [
 
 @pytest.mark.parametrize("command", MLOPS_COMMANDS)
 def test_the_commands_work(command: str) -> None:
-    _write_files()
+    write_runs()
     app = typer.Typer()
     app.command()(evaluate)
     app.command()(compare)
@@ -64,13 +63,3 @@ def test_every_gate_and_metric_in_a_table_exists() -> None:
     metrics = [name for name in measured if "@" in name or name == "mrr"]
     assert len(metrics) == 7
     assert [metric(name).name for name in metrics] == metrics
-
-
-def _write_files() -> None:
-    queries = np.arange(40)
-    language = np.where(queries % 2, "es", "en")
-    pd.DataFrame({"query_id": queries, "item_id": 1, "gain": 1, "idioma": language}).to_parquet("qrels.parquet")
-    for name, score in (("a", 0.0), ("b", 2.0), ("run", 2.0)):
-        frame = pd.DataFrame({"query_id": np.repeat(queries, 2), "item_id": np.tile([1, 2], 40), "score": 1.0})
-        frame.loc[frame["item_id"] == 1, "score"] = score
-        frame.to_parquet(f"{name}.parquet")

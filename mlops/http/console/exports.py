@@ -1,0 +1,119 @@
+"""A page of the console to keep: one HTML file, JSON, or a table as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+from mlops.http.console.ask import Ask
+from mlops.http.console.view import ConsoleBlock, Details, View
+from mlops.http.words import Words
+from mlops.reports import Badge, Chart, Facts, Link, Prose, Said, Section, Table, render_page
+from mlops.reports.page import Block, Cell
+
+# A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def as_html(view: View, ask: Ask) -> str:
+    """The page as one HTML file that needs nothing else, to print or to keep."""
+    sections = [Section(panel.heading, list(_standing_alone(panel.blocks, ask.words))) for panel in view.panels]
+    return render_page(
+        view.title,
+        [section for section in sections if section.blocks],
+        lead=view.lead,
+        verdict=view.verdict,
+        made_at=ask.now,
+        language=ask.language,
+    )
+
+
+def as_json(view: View, ask: Ask) -> dict[str, Any]:
+    """The page as plain values: its sentences, and by panel its facts and tables under their keys."""
+    return {
+        "title": view.title,
+        "lead": view.lead,
+        "verdict": None if view.verdict is None else view.verdict.text,
+        "made_at": ask.now.isoformat(),
+        "address": ask.here({}),
+        "panels": [
+            {"name": panel.name, "heading": panel.heading, **_values(_flat(panel.blocks))} for panel in view.panels
+        ],
+    }
+
+
+def tables_of(view: View) -> dict[str, Table]:
+    """The tables of the page by name: that of the panel, with a number from the second one on."""
+    found: dict[str, Table] = {}
+    for panel in view.panels:
+        for number, table in enumerate((each for each in _flat(panel.blocks) if isinstance(each, Table)), start=1):
+            found[panel.name if number == 1 else f"{panel.name}-{number}"] = table
+    return found
+
+
+def as_csv(table: Table) -> str:
+    """*table* as CSV (RFC 4180) with the keys of its columns as heads; charts are left out, times are ISO 8601."""
+    file = io.StringIO()
+    writer = csv.writer(file)
+    writer.writerow(table.columns)
+    writer.writerows([_harmless(_plain(value)) for value in row] for row in table.rows)
+    return file.getvalue()
+
+
+def titled(table: Table, words: Words) -> Table:
+    """*table* with the words of its columns in place of their keys."""
+    return Table([words.get(f"columns.{column}", column) for column in table.columns], table.rows, table.caption)
+
+
+def named(facts: Facts, words: Words) -> Facts:
+    """*facts* with the words of their names in place of their keys."""
+    return Facts([(words.get(f"columns.{name}", name), value) for name, value in facts.rows])
+
+
+def _flat(blocks: Sequence[ConsoleBlock]) -> Iterator[ConsoleBlock]:
+    for block in blocks:
+        if isinstance(block, Details):
+            yield from _flat(block.blocks)
+        else:
+            yield block
+
+
+def _standing_alone(blocks: Sequence[ConsoleBlock], words: Words) -> Iterator[Block]:
+    """What of *blocks* makes sense without a browser that talks to us."""
+    for block in _flat(blocks):
+        if isinstance(block, Table):
+            yield titled(block, words)
+        elif isinstance(block, Facts):
+            yield named(block, words)
+        elif isinstance(block, Block):
+            yield block
+
+
+def _values(blocks: Iterator[ConsoleBlock]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for block in blocks:
+        if isinstance(block, Table):
+            rows = [dict(zip(block.columns, map(_plain, row), strict=True)) for row in block.rows]
+            values.setdefault("tables", []).append({"caption": block.caption, "rows": rows})
+        elif isinstance(block, Facts):
+            values.setdefault("facts", {}).update({name: _plain(value) for name, value in block.rows})
+        elif isinstance(block, Prose | Said | Badge):
+            values.setdefault("texts", []).append(block.text)
+        elif isinstance(block, Chart):
+            values.setdefault("charts", []).append(block.caption)
+    return values
+
+
+def _plain(value: Cell) -> str | float | int | bool | None:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Badge | Link | Said):
+        return value.text
+    return None if isinstance(value, Chart) else value
+
+
+def _harmless(value: str | float | int | bool | None) -> str | float | int | bool | None:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
