@@ -118,7 +118,7 @@ class Cooks:
         self.tally.n_clicked += any(one.event == "click" for one in reactions)
         now = self._clock()
         for one in reactions:
-            body = {"request_id": request_id, "recipe_id": shown[one.position - 1], "evento": one.event}
+            body: dict[str, Any] = {"request_id": request_id, "recipe_id": shown[one.position - 1], "evento": one.event}
             if one.value is not None:
                 body |= {"valor": one.value}
             heapq.heappush(self._waiting, (now + one.after, next(self._count), body))

@@ -73,6 +73,7 @@ def alarm(story: Story) -> Observed:
     """The watch makes an alert of it."""
     story.live_until(lambda: bool(story.alerts("data_drift")), hours=_DAY, otherwise=lambda: "there is no alert")
     alert = story.alerts("data_drift")[0]
+    yield f"/alerts: {alert['key']}, seen {alert['count']} times since {alert['fired_at'][:16]}"
     return f"alert {alert['alert_id']} is {alert['state']} ({alert['severity']}): {alert['sentence']}"
 
 

@@ -19,7 +19,7 @@ from recipes.demo.stages import STAGES
 
 REPOSITORY = Path(__file__).parent.parent.parent
 # On a machine that does nothing else it takes a quarter of that.
-pytestmark = pytest.mark.timeout(280)
+pytestmark = pytest.mark.timeout(600)
 
 
 def demo(folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -66,7 +66,7 @@ def test_the_whole_story_comes_about_and_the_database_holds_its_facts(tmp_path: 
     assert kinds.index("promoted") < kinds.index("rolled_back") < kinds.index("verified")
     alerts = {rule for (rule,) in rows(tmp_path, "select rule from alerts")}
     assert {"data_drift", "rollout"} <= alerts
-    assert rows(tmp_path, "select version from production") == [(good,)]
+    assert rows(tmp_path, "select version from model_versions where status = 'production'") == [(good,)]
     assert rows(tmp_path, "select version from barred_versions") == [(bad,)]
     # Each of them answered somebody, and nobody was asked for whom nothing is kept.
     answered = dict(rows(tmp_path, "select model_version, count(*) from answers group by 1"))
