@@ -8,7 +8,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -30,8 +30,6 @@ from recipes.demo.server import HOST, Server, listening
 from recipes.demo.stages import QUIET_DAYS, STAGES, Stage
 from recipes.demo.story import Story
 from recipes.lexicon import cooking_lexicon
-from recipes.operations import TRAINER
-from recipes.ranker import MODEL_ID
 from recipes.service import Service
 from recipes.simulate.options import Options
 from recipes.simulate.sandbox import isolated_settings
@@ -60,10 +58,7 @@ SETTINGS: dict[str, Any] = {
     "rollout_click_seconds": 120.0,
     "rollout_shadow_load": 0.5,
 }
-# Of a week's feedback not too much is believed: a stronger pull towards the weights of 1.0.0 keeps the golden queries.
-TRAINING: Mapping[str, Any] = {"l2": 25.0}
-# Few who come often: what each likes is learned in days.
-N_COOKS, ASKS_PER_DAY = 100, 3.0
+N_COOKS, ASKS_PER_DAY = 400, 0.7
 # The story lies in the past, so that it may leap ahead and never gets beyond the present. It takes about fifteen days.
 LONGEST_DAYS = 26
 _EXPECTED_HOURS = 15 * 24
@@ -106,7 +101,6 @@ def demo(options: DemoOptions, console: Console, *, on_open: Callable[[str], obj
         begins_at = _midnight(utc_now()) - timedelta(days=LONGEST_DAYS)
         clock = LeapingClock(begins_at)
         service = Service(settings, clock=clock, new_id=_ids(options.seed))
-        service.operations.retraining.trainers.register(MODEL_ID, TRAINER, parameters=TRAINING)
         app = create_app(settings, service=service, logs_to_console=False)
         world = _world(options)
         client = Client(HOST, bound.getsockname()[1])
@@ -190,7 +184,6 @@ def _say_what_it_is(account: Account, settings: Settings, options: DemoOptions) 
         f"seconds. The story begins {LONGEST_DAYS} days ago; at its end the clock is set to now."
     )
     different = [f"{name.upper()}={getattr(settings, name)}" for name in _TOLD]
-    different += [f"{name}={value:g} in trainings" for name, value in TRAINING.items()]
     account.plain(f"Other than by default: {', '.join(different)}")
 
 
