@@ -1,6 +1,7 @@
 """What a cook will cook next, by what others cooked: our collaborative feature against the usual ones.
 
-Two data sets. `allrecipes_interactions` has no dates: a fifth of each cook's recipes is held out, drawn by two seeds.
+Two data sets. `allrecipes_interactions` has no dates: a fifth of each cook's recipes is held out, drawn by
+each seed of `--splits`, two of them by default.
 `foodcom/interactions_dense` has: one cut for all, the last fifth of the interactions is held out, gains by rating.
 Every contender ranks all recipes of the training that the cook has not met; cooks with nothing relevant in the holdout
 are counted and left out. Peers choose from six settings each by nDCG@10 on a validation split that is carved from the
@@ -188,15 +189,15 @@ CONTENDERS: dict[str, Contender] = {
 }  # fmt: skip
 
 
-def contest(name: str, before: Interactions, later: Interactions, *, seed: int) -> Figures:
-    """Tune on the validation split of *before*, measure on *later*."""
+def contest(name: str, before: Interactions, later: Interactions, *, seed: int, only: Sequence[str]) -> Figures:
+    """Tune on the validation split of *before*, measure on *later*; all contenders, or *only* some."""
     task, trial = Task.of(before, later), Task.of(*split_for_validation(before, seed=seed))
     has_dates = before.at is not None
     print(f"\n{name}: {len(before)} interactions before, {len(task.qrels)} cooks asked about, "
           f"{task.n_left_out} left out since nothing in their holdout is new and known", flush=True)  # fmt: skip
     figures: Figures = {}
     for contender, (build, settings, seeds) in CONTENDERS.items():
-        if contender == "popularity, recency" and not has_dates:
+        if (contender == "popularity, recency" and not has_dates) or contender not in only:
             continue
         started = time.perf_counter()
         best = chosen(build, settings, trial, has_dates)
@@ -285,20 +286,28 @@ def foodcom(path: Path) -> Interactions:
 
 
 def main() -> None:
-    arguments = parser(__doc__).parse_args()
+    options = parser(__doc__)
+    options.add_argument("--splits", type=int, nargs="+", default=[1, 2], help="seeds of allrecipes' splits")
+    options.add_argument("--only", nargs="+", default=list(CONTENDERS), choices=list(CONTENDERS))
+    arguments = options.parse_args()
     print(f"{machine()}")
     without_dates = allrecipes(need(arguments.data / "allrecipes_interactions.parquet"))
     with_dates = foodcom(need(arguments.data / "foodcom" / "interactions_dense.parquet"))
     figures = {}
     splits = [
-        contest(f"allrecipes, seed {seed}", *split_for_validation(without_dates, seed=seed), seed=10 + seed)
-        for seed in (1, 2)
+        contest(
+            f"allrecipes, seed {seed}",
+            *split_for_validation(without_dates, seed=seed),
+            seed=10 + seed,
+            only=arguments.only,
+        )
+        for seed in arguments.splits
     ]
-    figures["allrecipes"] = print_contest("allrecipes_interactions, two splits per cook", splits)
+    figures["allrecipes"] = print_contest(f"allrecipes_interactions, splits {arguments.splits}", splits)
     before, later = split_for_validation(with_dates, seed=0)
     alike = Interactions(before.users, before.recipes, np.ones(len(before)), before.at)
     figures["foodcom"] = print_contest(
-        "foodcom/interactions_dense, one clock", [contest("food.com", alike, later, seed=1)]
+        "foodcom/interactions_dense, one clock", [contest("food.com", alike, later, seed=1, only=arguments.only)]
     )
     finish(figures, arguments.json)
 

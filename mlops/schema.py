@@ -418,3 +418,20 @@ barred_versions = sa.Table(
     ),
     sqlite_autoincrement=True,
 )
+
+# The drift checks of models, newest last: when each was made, of what, and what it found. Old ones are forgotten.
+drift_checks = sa.Table(
+    "drift_checks",
+    metadata,
+    sa.Column("check_id", sa.Integer, primary_key=True),
+    sa.Column("model_id", Name, nullable=False),
+    sa.Column("version", Name, nullable=False),
+    sa.Column("made_at", UtcDateTime, nullable=False),
+    sa.Column("since", UtcDateTime, nullable=False),
+    sa.Column("verdict", sa.String, nullable=False),
+    sa.Column("n_drifted", sa.Integer, nullable=False),
+    sa.Column("n_compared", sa.Integer, nullable=False),
+    sa.Column("report", sa.Text, nullable=False),
+    sa.Index("drift_checks_by_model", "model_id", "check_id"),
+    sqlite_autoincrement=True,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from recipes.catalog import StoredRecipe
 from recipes.constraints import Constraints, Filters
@@ -28,6 +28,14 @@ class Ask:
     language: Language = "es"
     user_id: str | None = None
     filters: Filters = field(default_factory=Filters)
+
+
+class Place(NamedTuple):
+    """A cell of the map of queries, see :mod:`recipes.query_map`."""
+
+    query_map: str
+    x: int
+    y: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class Answer:
         stage_ms: milliseconds spent in each stage of the path.
         arm: of a rollout, None where none is on.
         arm_propensity: how likely this request was to get that arm, above 0 to 1.
+        place: where its query lies on the map, None where it was not encoded or there is no map.
     """
 
     request_id: str
@@ -71,6 +80,7 @@ class Answer:
     stage_ms: Mapping[str, float]
     arm: str | None = None
     arm_propensity: float = 1.0
+    place: Place | None = None
 
     @property
     def latency_ms(self) -> float:

@@ -201,6 +201,9 @@ class AnswerLog:
             "latency_ms": answer.latency_ms,
             "arm": answer.arm,
             "arm_propensity": answer.arm_propensity,
+            "query_map": answer.place and answer.place.query_map,
+            "map_x": answer.place and answer.place.x,
+            "map_y": answer.place and answer.place.y,
         }
 
     def _constraints(self, answer: Answer) -> dict[str, Any]:

@@ -47,7 +47,7 @@ MEASURES: Mapping[str, Description] = {
 }
 
 # Stages of the path of a request that have a measure of their own.
-_STAGES: Mapping[str, str] = {
+STAGE_MEASURES: Mapping[str, str] = {
     "parse": "parse_ms",
     "encode": "encode_ms",
     "retrieve": "retrieve_ms",
@@ -80,7 +80,7 @@ class ServiceMeasures:
         record = self._metrics.record
         labels = self._of_answer(answer.model_version, answer.ask.language)
         for stage, milliseconds in answer.stage_ms.items():
-            record(_STAGES[stage], milliseconds, labels)
+            record(STAGE_MEASURES[stage], milliseconds, labels)
         record("num_recipes", len(answer.shown), labels)
         record("empty_results", float(not answer.shown), labels)
         record("degraded_answers", float(answer.mode != "full"), labels)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mlops.clock import utc_now
 from mlops.errors import StoreUnavailable
 from mlops.store import Database
-from recipes.answer import Answer, Ask, Mode, Notice, Shown
+from recipes.answer import Answer, Ask, Mode, Notice, Place, Shown
 from recipes.catalog import Catalogue, StoredRecipe
 from recipes.constraints import Constraints, constraints_from, unknown_exclusions
 from recipes.contents import Contents, contents_of
@@ -36,6 +36,7 @@ from recipes.lexicon import Lexicon
 from recipes.ordering import OrderedCandidates, in_order
 from recipes.popularity import Popularity
 from recipes.query import Understanding, understand
+from recipes.query_map import QueryMap
 from recipes.ranker import MODEL_ID, HybridRanker, Ranker, RankingContext
 from recipes.ranker.base import try_out
 from recipes.terms import terms_of
@@ -88,6 +89,7 @@ class Recommender:
         collaborative: what cooks with the same history like, for the feature of this name; None where nothing is known.
         tastes: what was learned of them, for the features ``appeal`` and ``taste``; None where nothing was.
         history: what cooks did so far, for the features ``recency`` and ``affinity``.
+        query_map: where queries lie, of this encoder; None until it was learned.
         problems: what is wrong with the parts ``encoder`` and ``index``, by their name; empty where all is well.
     """
 
@@ -122,6 +124,7 @@ class Recommender:
         self.arms: Arms | None = None
         self.collaborative: Taste | None = None
         self.tastes: Tastes | None = None
+        self.query_map: QueryMap | None = None
         self.history = CookHistory(catalogue.database, library=lambda: self.index)
         self.popularity = Popularity.of({}, sum_of_squares=0.0)
         self.problems: dict[str, str] = {}
@@ -201,6 +204,7 @@ class Recommender:
             model_version=ranker.version,
             n_candidates=n_candidates,
             stage_ms=stages.milliseconds,
+            place=stages.place,
         )
 
     def shown_directly(self, stored: StoredRecipe, *, language: Language = "es", user_id: str | None = None) -> Answer:
@@ -266,6 +270,7 @@ class Recommender:
             raise IndexUnavailable("there is no index yet; run: recipes index")
         vector = self._vector(understanding.free_text or ask.query)
         stages.end("encode")
+        stages.place = None if vector is None or self.query_map is None else self.query_map.place(vector)
         terms = terms_of(understanding.words, self.lexicon, understanding.language)
         candidates = self._asked("index", lambda: index.candidates(vector, terms, rules))
         if vector is None and not len(candidates):
@@ -418,10 +423,11 @@ def _about_words(understanding: Understanding) -> Sequence[Notice]:
 
 
 class _Stages:
-    """Milliseconds between calls of :meth:`end`."""
+    """What the stages leave behind: milliseconds between calls of :meth:`end`, and where on the map the query lies."""
 
     def __init__(self) -> None:
         self.milliseconds: dict[str, float] = {}
+        self.place: Place | None = None
         self._since = time.perf_counter()
 
     def end(self, stage: str) -> None:

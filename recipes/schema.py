@@ -73,6 +73,7 @@ imports = sa.Table(
 
 # One answer. The query itself is not kept: its hash tells equal queries from different ones. `arm` is that of a
 # rollout, champion or challenger, and `arm_propensity` how likely this request was to get it; null and 1 where none is.
+# `map_x` and `map_y` are the cell of the map `query_map` that the query lies in; null where it has none.
 answers = sa.Table(
     "answers",
     metadata,
@@ -89,6 +90,9 @@ answers = sa.Table(
     sa.Column("latency_ms", sa.Float, nullable=False),
     sa.Column("arm", sa.String),
     sa.Column("arm_propensity", sa.Float, nullable=False, server_default="1"),
+    sa.Column("query_map", sa.String),
+    sa.Column("map_x", sa.SmallInteger),
+    sa.Column("map_y", sa.SmallInteger),
     sa.Index("answers_by_time", "answered_at"),
     sa.Index("answers_by_version", "model_version", "answered_at"),
 )
@@ -121,4 +125,38 @@ feedback_events = sa.Table(
     ),
     sa.Index("feedback_by_answer", "request_id"),
     sa.Index("feedback_by_time", "received_at"),
+)
+
+# How vectors of an encoder are laid on a map of two axes: learned once, so that one month can be held against another.
+query_maps = sa.Table(
+    "query_maps",
+    metadata,
+    sa.Column("encoder", sa.String, primary_key=True),
+    sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("content", sa.Text, nullable=False),
+)
+
+# What cooks made of the answers of a day (UTC): a view of answers and feedback that is counted in the background.
+quality_days = sa.Table(
+    "quality_days",
+    metadata,
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("version", sa.String, primary_key=True),
+    sa.Column("measure", sa.String, primary_key=True),
+    sa.Column("language", sa.String, primary_key=True),
+    sa.Column("mode", sa.String, primary_key=True),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Column("total", sa.Double, nullable=False),
+    sa.Column("squares", sa.Double, nullable=False),
+)
+
+# Whether each golden query was answered as it must be, by version, as last asked of the index of that name.
+golden_results = sa.Table(
+    "golden_results",
+    metadata,
+    sa.Column("version", sa.String, primary_key=True),
+    sa.Column("index_name", sa.String, nullable=False),
+    sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ndcg", sa.Double),
+    sa.Column("answered", sa.JSON, nullable=False),
 )

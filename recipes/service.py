@@ -35,9 +35,11 @@ from recipes.feedback import AnswerLog, FeedbackBook
 from recipes.index import BuildProgress, IndexBuilder, IndexLibrary
 from recipes.index.library import QdrantServer
 from recipes.index.search import RecipeIndex
+from recipes.insight import Insight
 from recipes.lexicon import Lexicon, cooking_lexicon
 from recipes.operations import Operations
 from recipes.query_hash import QueryHasher
+from recipes.query_map import MOST_LEARNED_FROM, QueryMap, QueryMaps
 from recipes.ranker import MODEL_ID, Ranker, load_ranker
 from recipes.recommender import Recommender
 from recipes.registration import register_initial_model
@@ -140,11 +142,16 @@ class Service:
             # What leaves no trace could not be counted either.
             self.recommender.arms = self.rollout
         self._tastes = TasteKeeper(self.catalogue, self.lexicon)
+        self.query_maps = QueryMaps(self.database)
+        self.insight = Insight(self.registry, self.recommender, clock=clock)
         self.live = self._live_model()
         self.mirror = MirrorRunner(settings, database=self.database)
         # One truth: what fails while it answers is as wrong as what failed at the start.
         self.problems = self.recommender.problems
         self._has_tables = False
+        self._records = records
+        # The index that the map of queries was asked for last.
+        self._mapped: str | None = None
         self._retired: list[tuple[float, RecipeIndex]] = []
         self._stopping = threading.Event()
         self._watcher: threading.Thread | None = None
@@ -156,6 +163,7 @@ class Service:
         self._attempt("index", self._prepare_index)
         if self._has_tables:
             self._attempt("database", self._prepare_model)
+        self._prepare_map()
         self.recommender.collaborative = self._collaborative.newest()
 
     def start(self) -> None:
@@ -167,6 +175,8 @@ class Service:
         self.mirror.start()
         self.answers.start()
         self.answer_check.start()
+        if self.settings.monitoring_enabled:
+            self.insight.start()
         if self.translation is not None:
             self.translation.start()
         self._stopping.clear()
@@ -179,6 +189,7 @@ class Service:
         if self._watcher is not None:
             # It may be waiting for an endpoint that does not answer; it goes with the process.
             self._watcher.join(timeout=RETIREMENT_SECONDS)
+        self.insight.stop()
         self.rollout.stop()
         self.live.stop()
         self.mirror.stop()
@@ -326,6 +337,24 @@ class Service:
             # Requests that still search it hold their own reference; it closes when they are through.
             self._retired.append((time.monotonic(), before))
 
+    def _prepare_map(self) -> None:
+        """Lay out the map of queries, where there is none yet for this encoder and the catalogue can give one."""
+        index, name = self.recommender.index, self.encoder.name
+        if index is None or not self._has_tables or index.name == self._mapped:
+            return
+        try:
+            found = self.query_maps.of(name)
+            if found is None and self._records:
+                learned = QueryMap.learned(name, index.name_vectors(MOST_LEARNED_FROM))
+                found = self.query_maps.keep(learned, at=self.clock())
+        except (StoreUnavailable, IndexUnavailable) as error:
+            _log.debug("the map of queries waits: %s", error)
+            return
+        except ValueError as error:
+            _log.info("no map of queries from this index: %s", error)
+            found = None
+        self.recommender.query_map, self._mapped = found, index.name
+
     def _close_retired(self, *, all_of_them: bool = False) -> None:
         until = time.monotonic() - (0 if all_of_them else RETIREMENT_SECONDS)
         for since, index in list(self._retired):
@@ -361,6 +390,7 @@ class Service:
             self._attempt("index", self._prepare_index)
         elif self.library.current_name() not in {None, index.name}:
             self._attempt("index", self._open_index)
+        self._prepare_map()
         self._close_retired()
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from statistics import NormalDist
 
 import numpy as np
 import sqlalchemy as sa
@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from mlops import schema as toolkit
 from mlops.clock import Clock, utc_now
-from mlops.drift import check_drift
+from mlops.drift import DriftReport, check_drift
+from mlops.evaluation.shares import difference_of_shares
 from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.retraining import ColumnDrift, Degradation
 from mlops.store import Database
@@ -36,6 +37,15 @@ MOST_IMPRESSIONS = 20_000
 # Features that say what cooks did so far.
 LEARNED_BETWEEN = frozenset({"popularity", "recency", "affinity", "collaborative", "appeal", "taste"})
 _ALPHA = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A drift check: *report* of what was shown from *since* on against what *version* learned from."""
+
+    version: str
+    since: datetime
+    report: DriftReport
 
 
 class RecipeSignals:
@@ -77,6 +87,21 @@ class RecipeSignals:
         return _compared(before, after)
 
     def drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
+        """What :meth:`checked` found of each column; None where it found nothing.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        found = self.checked(model_id)
+        if found is None:
+            return None
+        return [
+            ColumnDrift(one.column, one.score, one.threshold, one.drifted)
+            for one in found.report.results
+            if one.score is not None
+        ]
+
+    def checked(self, model_id: str) -> Checked | None:
         """Features of requests and catalogue in the last week against the profile of what the champion learned from.
 
         What the service learns between two trainings, such as popularity or tastes, moves by design, and is left out.
@@ -87,17 +112,11 @@ class RecipeSignals:
         """
         champion = self._champion(model_id)
         profile = None if champion is None else self._registry.reference_profile(champion)
-        if profile is None:
+        if champion is None or profile is None:
             return None
-        columns = self._features_shown(self._clock() - WINDOW)
-        found = check_drift(profile, columns) if columns else None
-        if found is None:
-            return None
-        return [
-            ColumnDrift(one.column, one.score, one.threshold, one.drifted)
-            for one in found.results
-            if one.score is not None
-        ]
+        since = self._clock() - WINDOW
+        columns = self._features_shown(since)
+        return Checked(champion.version, since, check_drift(profile, columns)) if columns else None
 
     def _champion(self, model_id: str) -> ModelVersion | None:
         return self._registry.get_production_model(model_id) if model_id == MODEL_ID else None
@@ -135,31 +154,9 @@ class RecipeSignals:
 
 def _compared(before: tuple[int, int], after: tuple[int, int]) -> Degradation:
     share_before, share_after = before[0] / before[1], after[0] / after[1]
-    low, high = difference_of_shares(before, after)
+    low, high = difference_of_shares(before, after, alpha=_ALPHA)
     is_worse = high < 0 and share_after < (1 - LEAST_DROP) * share_before
     return Degradation("click_ratio", share_before, share_after, low, high, is_worse)
-
-
-def difference_of_shares(
-    before: tuple[int, int], after: tuple[int, int], *, alpha: float = _ALPHA
-) -> tuple[float, float]:
-    """Interval of the share in *after* less that in *before*, each (how many, of how many), level 1 - *alpha*.
-
-    Newcombe (1998), method 10: from the Wilson intervals of both, which hold for small shares, too.
-    """
-    (low_before, high_before), (low_after, high_after) = _wilson(*before, alpha), _wilson(*after, alpha)
-    share_before, share_after = before[0] / before[1], after[0] / after[1]
-    difference = share_after - share_before
-    below = math.hypot(share_after - low_after, high_before - share_before)
-    above = math.hypot(high_after - share_after, share_before - low_before)
-    return difference - below, difference + above
-
-
-def _wilson(k: int, n: int, alpha: float) -> tuple[float, float]:
-    z = NormalDist().inv_cdf(1 - alpha / 2)
-    middle = (k + z * z / 2) / (n + z * z)
-    half = z / (n + z * z) * math.sqrt(k * (n - k) / n + z * z / 4)
-    return middle - half, middle + half
 
 
 def recipe_signals() -> RecipeSignals:

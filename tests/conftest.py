@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -220,6 +221,34 @@ def make_recipe() -> MakeRecipe:
         return Recipe(identity, "test", language, {language: text}, **facts)  # type: ignore[arg-type,dict-item]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def lived_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a world of the console's tests that nobody is in. To be copied, never to be used itself."""
+    from tests.console_world import World
+
+    folder = tmp_path_factory.mktemp("world")
+    World(folder).close()
+    return folder
+
+
+@pytest.fixture
+def make_world(lived_world: Path, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Makes worlds of the console's tests, each with a copy of what happened; they end with the test."""
+    from tests.console_world import World
+
+    made: list[World] = []
+
+    def make(**options: Any) -> World:
+        folder = tmp_path / f"world{len(made)}"
+        shutil.copytree(lived_world, folder)
+        made.append(World(folder, **options))
+        return made[-1]
+
+    yield make
+    for world in made:
+        world.close()
 
 
 class LiveServer:

@@ -63,12 +63,7 @@ class DiskArtefacts:
             return files
 
     def manifest(self, digest: Digest) -> Manifest:
-        """What the artefact says of itself; its files are not read.
-
-        Raises:
-            ArtefactMissing, ArtefactDamaged: there is none, or it cannot be read.
-            ArtefactForeign: it is another artefact's.
-        """
+        """See :class:`~mlops.artefacts.ArtefactStore`."""
         folder = self._folder_of(digest)
         try:
             manifest = Manifest.parse((folder / MANIFEST_NAME).read_bytes())

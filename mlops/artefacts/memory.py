@@ -27,6 +27,10 @@ class MemoryArtefacts:
         except KeyError:
             raise ArtefactMissing(f"there is no artefact {digest}") from None
 
+    def manifest(self, digest: Digest) -> Manifest:
+        """See :class:`~mlops.artefacts.ArtefactStore`."""
+        return Manifest.of(self.get(digest))
+
     def digests(self) -> list[Digest]:
         """See :class:`~mlops.artefacts.ArtefactStore`."""
         return sorted(self._kept)

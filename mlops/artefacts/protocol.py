@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from mlops.artefacts.manifest import Digest
+from mlops.artefacts.manifest import Digest, Manifest
 
 
 class ArtefactStore(Protocol):
@@ -26,6 +26,14 @@ class ArtefactStore(Protocol):
             ArtefactDamaged: a file was changed, cut short, taken away or added.
             ArtefactForeign: it is not what *digest* names, or not signed with our key.
             ArtefactRefused: a format is not on the list.
+        """
+
+    def manifest(self, digest: Digest) -> Manifest:
+        """What the artefact says of itself: names, sizes and digests of its files, which are not read.
+
+        Raises:
+            ArtefactMissing, ArtefactDamaged: there is none, or it cannot be read.
+            ArtefactForeign: it is another artefact's.
         """
 
     def digests(self) -> list[Digest]:

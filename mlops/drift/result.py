@@ -36,6 +36,11 @@ class Distribution:
         """As plain data."""
         return {"bins": list(self.bins), "reference": list(self.reference), "current": list(self.current)}
 
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Distribution:
+        """The opposite of :meth:`to_dict`."""
+        return cls(tuple(fields["bins"]), tuple(fields["reference"]), tuple(fields["current"]))
+
 
 @dataclass(frozen=True, slots=True)
 class DriftResult:
@@ -104,6 +109,17 @@ class DriftResult:
         drawn = self.distribution.to_dict() if self.distribution else None
         fields = {name: getattr(self, name) for name in (*names, *rest)}
         return fields | {"details": dict(self.details), "distribution": drawn}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> DriftResult:
+        """The opposite of :meth:`to_dict`; what follows from other fields is not read."""
+        names = (
+            "column", "kind", "measure", "score", "threshold", "test", "p", "adjusted_p", "alpha", "n_reference",
+            "n_current", "details",
+        )  # fmt: skip
+        drawn = fields["distribution"]
+        distribution = None if drawn is None else Distribution.from_dict(drawn)
+        return cls(**{name: fields[name] for name in names}, distribution=distribution)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +199,18 @@ class DriftReport:
             "results": [result.to_dict() for result in self.results],
             "findings": [finding.to_dict() for finding in self.findings],
         }
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> DriftReport:
+        """A report as :meth:`to_dict` wrote it. Of its options those that it states are known."""
+        stated = {name: fields[name] for name in ("threshold", "alpha", "minimum_n", "correction")}
+        return cls(
+            [DriftResult.from_dict(each) for each in fields["results"]],
+            [Finding(each["column"], each["kind"], each["sentence"]) for each in fields["findings"]],
+            DriftOptions(**stated),
+            fields["n_reference"],
+            fields["n_current"],
+        )
 
 
 def without_enough_data(

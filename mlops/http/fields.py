@@ -7,7 +7,7 @@ import unicodedata
 from typing import Annotated, Any
 
 from fastapi import Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from mlops.clock import utc_from_text
 from mlops.model_registry.metadata import MODEL_ID_FORM
@@ -99,6 +99,26 @@ class Archival(Change):
     """The body of ``archive``."""
 
     retire: StrictBool = Field(False, description="Archive it even if it is in production: then nothing serves.")
+
+
+class Decision(Change):
+    """The body of ``approve`` and ``reject``."""
+
+    request: Annotated[StrictInt, Field(ge=1, le=_HIGHEST)] | None = Field(
+        None,
+        description="Number of the request that was looked at: where another one waits now, the answer is 409. "
+        "Default: the one that waits.",
+    )
+
+
+class RolloutChange(Change):
+    """The body of what is done with the rollout under way."""
+
+    rollout_id: Annotated[StrictInt, Field(ge=1, le=_HIGHEST)] | None = Field(
+        None,
+        description="Number of the rollout that was looked at: where another one is under way now, the answer is 409. "
+        "Default: the one under way.",
+    )
 
 
 class Rollback(Change):

@@ -12,7 +12,7 @@ from mlops.http.access import Access
 from mlops.http.answers import freeze_in_force, json_response, production
 from mlops.http.fields import (
     Archival,
-    Change,
+    Decision,
     Freezing,
     ModelId,
     Promotion,
@@ -69,15 +69,15 @@ def _add_promotions(routes: APIRouter, registry: ModelRegistry, access: Access) 
 
 def _add_approvals(routes: APIRouter, registry: ModelRegistry, access: Access) -> None:
     @routes.post("/models/{model_id}/versions/{version}/approve", summary="Approve the promotion that waits")
-    def approve(model_id: ModelId, version: Version, body: Change, actor: str = Depends(access.operates)) -> Response:
+    def approve(model_id: ModelId, version: Version, body: Decision, actor: str = Depends(access.operates)) -> Response:
         """It is carried out at once. 409 where the champion is not the one that it was requested against."""
-        promoted = registry.approve(model_id, version, because=body.reason, actor=actor)
+        promoted = registry.approve(model_id, version, because=body.reason, actor=actor, request=body.request)
         return json_response(_moved(registry, promoted, previous=_replaced(registry, promoted)))
 
     @routes.post("/models/{model_id}/versions/{version}/reject", summary="Reject the promotion that waits")
-    def reject(model_id: ModelId, version: Version, body: Change, actor: str = Depends(access.operates)) -> Response:
+    def reject(model_id: ModelId, version: Version, body: Decision, actor: str = Depends(access.operates)) -> Response:
         """Nothing moves."""
-        rejected = registry.reject(model_id, version, because=body.reason, actor=actor)
+        rejected = registry.reject(model_id, version, because=body.reason, actor=actor, request=body.request)
         return json_response(_request(registry, model_id, rejected.approval_id))
 
 

@@ -99,7 +99,7 @@ def _add_reading(routes: APIRouter, orchestrator: RetrainingOrchestrator) -> Non
     ) -> Response:
         """Up to `limit` jobs, without their logs and evidence; `next` is the `before` of the page after."""
         states = [] if state is None else [state]
-        found = orchestrator.list_jobs(model_id, states=states, limit=limit + 1, before=before)
+        found = orchestrator.list_jobs(model_id, states=states, limit=limit + 1, before=before, brief=True)
         page = found[:limit]
         return json_response(
             {"jobs": [_line(job) for job in page], "next": page[-1].job_id if len(found) > limit else None}

@@ -11,7 +11,7 @@ from mlops.errors import ApprovalRequired, BadPlan, Barred, RolloutOpen, Rollout
 from mlops.http import problems
 from mlops.http.access import Access
 from mlops.http.answers import json_response, production
-from mlops.http.fields import BeforeNumber, Change, Limit, ModelId, RolloutNumber, Version, VersionText
+from mlops.http.fields import BeforeNumber, Change, Limit, ModelId, RolloutChange, RolloutNumber, Version, VersionText
 from mlops.rollout.controller import RolloutController
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.state import Rollout
@@ -108,25 +108,28 @@ def _add_start(routes: APIRouter, controller: RolloutController, access: Access,
 
 def _add_changes(routes: APIRouter, controller: RolloutController, access: Access) -> None:
     @routes.post("/models/{model_id}/rollout/pause", summary="Keep the share as it is")
-    def pause(model_id: ModelId, body: Change, actor: str = Depends(access.operates)) -> Response:
+    def pause(model_id: ModelId, body: RolloutChange, actor: str = Depends(access.operates)) -> Response:
         """A guard that alarms still takes the challenger back."""
-        return json_response(_now(controller, controller.pause(model_id, because=body.reason, actor=actor)))
+        found = controller.pause(model_id, because=body.reason, actor=actor, expected=body.rollout_id)
+        return json_response(_now(controller, found))
 
     @routes.post("/models/{model_id}/rollout/resume", summary="Go on after a pause")
-    def resume(model_id: ModelId, body: Change, actor: str = Depends(access.operates)) -> Response:
+    def resume(model_id: ModelId, body: RolloutChange, actor: str = Depends(access.operates)) -> Response:
         """The pause counts neither for the stage nor for the longest time."""
-        return json_response(_now(controller, controller.resume(model_id, because=body.reason, actor=actor)))
+        found = controller.resume(model_id, because=body.reason, actor=actor, expected=body.rollout_id)
+        return json_response(_now(controller, found))
 
     @routes.post("/models/{model_id}/rollout/abort", summary="End the rollout")
-    def abort(model_id: ModelId, body: Change, actor: str = Depends(access.operates)) -> Response:
+    def abort(model_id: ModelId, body: RolloutChange, actor: str = Depends(access.operates)) -> Response:
         """Nobody gets the challenger any more. It is not barred."""
-        return json_response(_now(controller, controller.abort(model_id, because=body.reason, actor=actor)))
+        found = controller.abort(model_id, because=body.reason, actor=actor, expected=body.rollout_id)
+        return json_response(_now(controller, found))
 
     @routes.post("/models/{model_id}/rollout/promote-now", summary="Promote without waiting", responses=_WAITS)
-    def promote_now(model_id: ModelId, body: Change, actor: str = Depends(access.operates)) -> Response:
+    def promote_now(model_id: ModelId, body: RolloutChange, actor: str = Depends(access.operates)) -> Response:
         """It is watched as planned. 202 where a person has to approve it first."""
         try:
-            found = controller.promote_now(model_id, because=body.reason, actor=actor)
+            found = controller.promote_now(model_id, because=body.reason, actor=actor, expected=body.rollout_id)
         except ApprovalRequired as waiting:
             return json_response({"model_id": model_id, "waits_for_approval": waiting.approval_id}, status=202)
         return json_response(_now(controller, found))

@@ -78,6 +78,22 @@ def pending(connection: sa.Connection, model_id: str, version: str) -> Approval 
     return None if row is None else to_approval(row)
 
 
+def the_pending(connection: sa.Connection, model_id: str, version: str, request: int | None) -> Approval:
+    """The request for *version* that waits, which is that of the number *request* unless this is None.
+
+    Raises:
+        ApprovalRefused: none waits, or another one does.
+    """
+    waiting = pending(connection, model_id, version)
+    if waiting is None:
+        raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
+    if request is not None and waiting.approval_id != request:
+        raise ApprovalRefused(
+            f"request {request} does not wait any more; request {waiting.approval_id} for {model_id} {version} does"
+        )
+    return waiting
+
+
 def listed(
     connection: sa.Connection,
     model_id: str | None,

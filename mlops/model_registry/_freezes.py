@@ -30,6 +30,12 @@ def history(connection: sa.Connection) -> list[Freeze]:
     return [Freeze(*row) for row in connection.execute(sa.select(*FREEZE_COLUMNS).order_by(freezes.c.freeze_id))]
 
 
+def latest(connection: sa.Connection, limit: int) -> list[Freeze]:
+    """The freezes that began last, newest first."""
+    query = sa.select(*FREEZE_COLUMNS).order_by(freezes.c.freeze_id.desc()).limit(limit)
+    return [Freeze(*row) for row in connection.execute(query)]
+
+
 def freeze(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> Freeze:
     """Switch automatic moves off; where they are off, the freeze in force stays."""
     row: dict[str, Any] = {"scope": scope, "frozen_at": now, "frozen_by": by.actor, "because": by.because}

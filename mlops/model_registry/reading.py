@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from mlops.artefacts import ArtefactStore
+from mlops.artefacts import ArtefactStore, Manifest
 from mlops.clock import in_utc
 from mlops.errors import ArtefactMissing, InvalidMetadata, UnknownModel, UnknownVersion
 from mlops.model_registry import _approvals, _freezes, _rows
@@ -150,6 +150,16 @@ class RegistryReader:
             raise ArtefactMissing(f"{one.name} was registered without files")
         return self.artefacts.get(one.artefact)
 
+    def manifest(self, one: ModelVersion) -> Manifest | None:
+        """Names, sizes and digests of the files of a version, as they were registered; None where it has none.
+
+        Raises:
+            ArtefactError: they are gone, or the list of them is not what was registered.
+        """
+        if one.artefact is None or self.artefacts is None:
+            return None
+        return self.artefacts.manifest(one.artefact)
+
     def reference_profile(self, one: ModelVersion) -> ReferenceProfile | None:
         """The profile of the data that a version was trained on, verified; None where it was registered without.
 
@@ -171,6 +181,18 @@ class RegistryReader:
         with self.database.reading() as connection:
             return _moves_of(connection, model_id, version, limit=limit, before=before)
 
+    def latest_moves(self, *, limit: int) -> list[Move]:
+        """The newest moves of all models, newest first, without their evidence."""
+        columns = [sa.null().label(each.name) if each.name == "evidence" else each for each in MOVE_COLUMNS]
+        query = sa.select(*columns).order_by(moves.c.move_id.desc()).limit(limit)
+        with self.database.reading() as connection:
+            return _rows.to_moves(connection.execute(query).all())
+
+    def latest_freezes(self, *, limit: int) -> list[Freeze]:
+        """The freezes that began last, newest first, lifted ones among them."""
+        with self.database.reading() as connection:
+            return _freezes.latest(connection, limit)
+
     def at(self, model_id: str, time: datetime) -> ModelVersion | None:
         """The version that was in production at *time* (without a zone: UTC), None where there was none.
 
@@ -181,10 +203,10 @@ class RegistryReader:
             version = served_last((row.version, row.to_status) for row in made)
             return None if version is None else _rows.one_version(connection, model_id, version)
 
-    def versions_before(self, model_id: str) -> list[ModelVersion]:
-        """The versions that a rollback can reach, the nearest first, twenty at most."""
+    def versions_before(self, model_id: str, *, limit: int = _FARTHEST_BACK) -> list[ModelVersion]:
+        """The versions that a rollback can reach, the nearest first, twenty or *limit* at most."""
         champion = self.get_production_model(model_id)
-        names = self._serving_order(model_id).before(None if champion is None else champion.version)[:_FARTHEST_BACK]
+        names = self._serving_order(model_id).before(None if champion is None else champion.version)[:limit]
         with self.database.reading() as connection:
             found = (_rows.one_version(connection, model_id, name) for name in names)
             return [one for one in found if one is not None]

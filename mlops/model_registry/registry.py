@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from mlops.artefacts import ArtefactStore, files_in
 from mlops.clock import Clock, utc_now
 from mlops.errors import (
-    ApprovalRefused,
     ApprovalRequired,
     ArtefactError,
     ArtefactMissing,
@@ -308,20 +307,23 @@ class ModelRegistry(RegistryReader):
 
     # --- Approval and freeze ----------------------------------------------------------------------------------------
 
-    def approve(self, model_id: str, version: str, *, because: str, actor: str | None = None) -> ModelVersion:
+    def approve(
+        self, model_id: str, version: str, *, because: str, actor: str | None = None, request: int | None = None
+    ) -> ModelVersion:
         """Approve the promotion that waits, and carry it out in the same transaction.
 
+        Args:
+            request: number of the request that was looked at; default: the one that waits when the call begins.
+
         Raises:
-            ApprovalRefused: none waits, or *actor* requested it and may not approve it.
+            ApprovalRefused: none waits, or another one than *request*; or *actor* requested it and may not approve it.
             Conflict: another version is in production than when it was requested: its evidence is of no use now.
             UnknownModel, UnknownVersion, IllegalMove, ArtefactError: see :meth:`promote`.
         """
         by = By(self._who(actor), because)
         self._check_files(self._seen(model_id, version)[0])
         with changing(self.database, model_id, by, now=self._clock()) as change:
-            waiting = _approvals.pending(change.connection, model_id, version)
-            if waiting is None:
-                raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
+            waiting = _approvals.the_pending(change.connection, model_id, version, request)
             one, champion = change.version_and_champion(version)
             expect_champion(champion, waiting.champion, model_id)
             _approvals.decide(change.connection, waiting, "approved", self.approval, by, now=change.at)
@@ -335,18 +337,21 @@ class ModelRegistry(RegistryReader):
         self._changed()
         return promoted
 
-    def reject(self, model_id: str, version: str, *, because: str, actor: str | None = None) -> Approval:
+    def reject(
+        self, model_id: str, version: str, *, because: str, actor: str | None = None, request: int | None = None
+    ) -> Approval:
         """Reject the promotion that waits; whoever requested it may do so too.
 
+        Args:
+            request: as in :meth:`approve`.
+
         Raises:
-            ApprovalRefused: none waits.
+            ApprovalRefused: none waits, or another one than *request* does.
             UnknownModel: there is no such model.
         """
         by = By(self._who(actor), because)
         with changing(self.database, model_id, by, now=self._clock()) as change:
-            waiting = _approvals.pending(change.connection, model_id, version)
-            if waiting is None:
-                raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
+            waiting = _approvals.the_pending(change.connection, model_id, version, request)
             rejected = _approvals.decide(change.connection, waiting, "rejected", self.approval, by, now=change.at)
         self._changed()
         return rejected

@@ -33,17 +33,20 @@ def serving_order(moves: Iterable[tuple[str, str, str]]) -> ServingOrder:
 
     A move of the kind ``refused`` says that the version could not serve, whether or not another took its place then.
     """
-    stack: list[str] = []
+    # A dict keeps its order, and forgets a key at once: a model may have been promoted thousands of times.
+    stack: dict[str, None] = {}
     ever: set[str] = set()
     for version, kind, to_status in moves:
         if kind == "refused":
-            stack = [each for each in stack if each != version]
+            stack.pop(version, None)
         elif to_status == "production":
             ever.add(version)
             if kind == "rolled_back" and version in stack:
-                del stack[stack.index(version) + 1 :]
+                while next(reversed(stack)) != version:
+                    stack.popitem()
             else:
-                stack = [*(each for each in stack if each != version), version]
+                stack.pop(version, None)
+                stack[version] = None
     return ServingOrder(tuple(stack), frozenset(ever))
 
 

@@ -68,7 +68,8 @@ def timeline_chart(
     check_drawable(title, values)
     x = Scale(1, max(2, n_days), _LEFT, WIDTH - _RIGHT)
     y = Scale.over(values, start=height - FOOT - 4, end=_MARKS + 8)
-    parts = [value_axis(y, show), axis(x, height, lambda day: str(round(day)), grid=False)]
+    n_ticks = min(5, max(1, n_days - 1))
+    parts = [value_axis(y, show), axis(x, height, lambda day: str(round(day)), grid=False, n_ticks=n_ticks)]
     parts += [_mark(mark, x, height) for mark in marks]
     # The first on top: where lines lie upon each other, it is the one to see.
     parts += [_line(line, x, y) for line in reversed(lines)]

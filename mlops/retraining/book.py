@@ -20,6 +20,8 @@ LONGEST_LOG = 200
 _LONGEST_LINE = 500
 _IS_OPEN = jobs.c.finished_at.is_(None)
 _JSON = ("parameters", "log", "entered", "result", "evidence")
+_LEFT_OUT = {"log": sa.literal_column("'[]'"), "result": sa.null(), "evidence": sa.null()}
+_BRIEF = tuple(_LEFT_OUT[each.name].label(each.name) if each.name in _LEFT_OUT else each for each in jobs.c)
 
 
 class JobBook:
@@ -86,13 +88,21 @@ class JobBook:
         states: Sequence[str] = (),
         limit: int | None = None,
         before: int | None = None,
+        brief: bool = False,
     ) -> list[RetrainingJob]:
-        """Jobs, newest first: of one model or all, in some states or any, at most *limit* of those before a number."""
-        query = sa.select(jobs).order_by(jobs.c.job_id.desc()).limit(limit)
+        """Jobs, newest first: of one model or all, in some states or any, at most *limit* of those before a number.
+
+        Args:
+            brief: leave out ``log``, ``result`` and ``evidence``, which are most of a job.
+        """
+        query = sa.select(*(_BRIEF if brief else jobs.c)).order_by(jobs.c.job_id.desc()).limit(limit)
         if model_id is not None:
             query = query.where(jobs.c.model_id == model_id)
         if states:
             query = query.where(jobs.c.state.in_(states))
+        if states and set(states) <= set(OPEN):
+            # There is an index for these, and few of them.
+            query = query.where(_IS_OPEN)
         if before is not None:
             query = query.where(jobs.c.job_id < before)
         with self.database.reading() as connection:
@@ -107,7 +117,9 @@ class JobBook:
         now = self.clock()
         due = sa.or_(jobs.c.not_before.is_(None), jobs.c.not_before <= now)
         query = (
-            sa.select(jobs).where(jobs.c.state.in_(["pending", "running", "evaluating"]), due).order_by(jobs.c.job_id)
+            sa.select(jobs)
+            .where(_IS_OPEN, jobs.c.state.in_(["pending", "running", "evaluating"]), due)
+            .order_by(jobs.c.job_id)
         )
         with self.database.reading() as connection:
             return [to_job(row) for row in connection.execute(query).mappings()]

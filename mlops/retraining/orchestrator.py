@@ -17,6 +17,7 @@ from mlops.retraining.frames import write_frames
 from mlops.retraining.jobs import RetrainingJob
 from mlops.retraining.needs import Need, NeedCheck, NoSignals, Signals
 from mlops.retraining.process import Training, TrainingProcess
+from mlops.retraining.recent_needs import RecentNeeds
 from mlops.retraining.trainers import Trainers
 from mlops.retraining.worker import RetrainingWorker
 
@@ -59,6 +60,7 @@ class RetrainingOrchestrator:
         self.trainers = trainers or trainers_of()
         self.signals: Signals = signals or NoSignals()
         self.book = book or JobBook(registry.database)
+        self.recent_needs = RecentNeeds(self.need, clock=self.book.clock)
         self._folder = folder
         self._bring_in = bring_in
         self._training = training or TrainingProcess(
@@ -71,7 +73,7 @@ class RetrainingOrchestrator:
     def need(self, model_id: str) -> Need:
         """Whether *model_id* needs training, and why, in figures. See :class:`~mlops.retraining.needs.NeedCheck`."""
         check = NeedCheck(self.registry, self.book, self.trainers, self.config, signals=self.signals)
-        return check.need(model_id)
+        return self.recent_needs.remember(check.need(model_id))
 
     def check_retrain_needed(self, model_id: str) -> tuple[bool, list[str]]:
         """Whether a training of *model_id* is needed and may start now, and all that speaks for and against it."""
@@ -171,9 +173,10 @@ class RetrainingOrchestrator:
         states: Sequence[str] = (),
         limit: int | None = None,
         before: int | None = None,
+        brief: bool = False,
     ) -> list[RetrainingJob]:
         """Jobs, newest first; see :meth:`JobBook.listed <mlops.retraining.book.JobBook.listed>`."""
-        return self.book.listed(model_id, states=states, limit=limit, before=before)
+        return self.book.listed(model_id, states=states, limit=limit, before=before, brief=brief)
 
     # --- What a person decides --------------------------------------------------------------------------------------
 

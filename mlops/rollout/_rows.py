@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mlops.errors import Conflict, RolloutOpen, UnknownRollout
 from mlops.rollout.plan import RolloutPlan
-from mlops.rollout.state import Bar, Rollout, RolloutEvent
+from mlops.rollout.state import Bar, Happening, Rollout, RolloutEvent
 from mlops.schema import barred_versions, rollout_events, rollouts
 from mlops.store import insert_new
 
@@ -31,6 +31,13 @@ def open_one(connection: sa.Connection, model_id: str) -> Rollout | None:
     """The rollout of *model_id* that is under way."""
     row = connection.execute(sa.select(*_COLUMNS).where(rollouts.c.model_id == model_id, _IS_OPEN)).first()
     return None if row is None else _rollout(row)
+
+
+def open_ones(connection: sa.Connection) -> list[Rollout]:
+    """The rollouts under way, by model: one each at most."""
+    return [
+        _rollout(row) for row in connection.execute(sa.select(*_COLUMNS).where(_IS_OPEN).order_by(rollouts.c.model_id))
+    ]
 
 
 def open_models(connection: sa.Connection) -> list[str]:
@@ -134,6 +141,19 @@ def events(connection: sa.Connection, rollout_id: int) -> list[RolloutEvent]:
         .order_by(rollout_events.c.event_id)
     )
     return [RolloutEvent(*row) for row in connection.execute(query)]
+
+
+def latest_events(connection: sa.Connection, limit: int) -> list[Happening]:
+    """The newest events of all rollouts, newest first, without their figures."""
+    columns = [each for each in rollout_events.c if each.name != "figures"]
+    query = (
+        sa.select(rollouts.c.model_id, rollouts.c.challenger, *columns)
+        .join(rollouts, rollouts.c.rollout_id == rollout_events.c.rollout_id)
+        .order_by(rollout_events.c.event_id.desc())
+        .limit(limit)
+    )
+    found = [row._asdict() for row in connection.execute(query)]
+    return [Happening(row.pop("model_id"), row.pop("challenger"), RolloutEvent(figures={}, **row)) for row in found]
 
 
 def bar(connection: sa.Connection, row: dict[str, Any]) -> None:

@@ -19,7 +19,7 @@ from mlops.rollout._ends import Alarm, Serving
 from mlops.rollout._steps import Steps
 from mlops.rollout.judging import Look
 from mlops.rollout.plan import RolloutPlan
-from mlops.rollout.state import Bar, Rollout, RolloutEvent
+from mlops.rollout.state import Bar, Happening, Rollout, RolloutEvent
 from mlops.store import Database
 from mlops.store.leases import Leases
 
@@ -65,6 +65,11 @@ class RolloutController:
         with self.database.reading() as connection:
             return _rows.open_one(connection, model_id)
 
+    def under_way(self) -> list[Rollout]:
+        """The rollouts that are under way, of all models, by model."""
+        with self.database.reading() as connection:
+            return _rows.open_ones(connection)
+
     def get(self, rollout_id: int) -> Rollout:
         """A rollout.
 
@@ -88,6 +93,11 @@ class RolloutController:
         with self.database.reading() as connection:
             _rows.by_id(connection, rollout_id)
             return _rows.events(connection, rollout_id)
+
+    def latest_events(self, *, limit: int) -> list[Happening]:
+        """What happened last to rollouts of all models, newest first, without the figures."""
+        with self.database.reading() as connection:
+            return _rows.latest_events(connection, limit)
 
     def look(self, rollout: Rollout) -> Look:
         """What the guards of an open rollout say now; nothing is remembered of it."""
@@ -176,11 +186,14 @@ class RolloutController:
 
     # --- A person's hand --------------------------------------------------------------------------------------------
 
-    def pause(self, model_id: str, *, because: str, actor: str) -> Rollout:
+    # Each takes as *expected* the number of the rollout that the person looked at: where another one is under way by
+    # now, nothing is done. By default it is the one under way.
+
+    def pause(self, model_id: str, *, because: str, actor: str, expected: int | None = None) -> Rollout:
         """Keep the share as it is until :meth:`resume`; a guard that alarms still takes the challenger back.
 
         Raises:
-            RolloutRefused: no rollout is under way, or it is paused already.
+            RolloutRefused: no rollout, or another than *expected*, is under way, or it is paused already.
         """
 
         def paused(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
@@ -188,13 +201,13 @@ class RolloutController:
                 raise RolloutRefused(f"{rollout.name} is paused already")
             return {"paused_at": now}
 
-        return self._by_hand(model_id, "paused", paused, because=because, actor=actor)
+        return self._by_hand(model_id, "paused", paused, because=because, actor=actor, expected=expected)
 
-    def resume(self, model_id: str, *, because: str, actor: str) -> Rollout:
+    def resume(self, model_id: str, *, because: str, actor: str, expected: int | None = None) -> Rollout:
         """Go on after a pause, which counts neither for the stage nor for the longest time.
 
         Raises:
-            RolloutRefused: no rollout is under way, or it is not paused.
+            RolloutRefused: no rollout, or another than *expected*, is under way, or it is not paused.
         """
 
         def resumed(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
@@ -207,28 +220,29 @@ class RolloutController:
                 "ends_at": rollout.ends_at + lasted,
             }
 
-        return self._by_hand(model_id, "resumed", resumed, because=because, actor=actor)
+        return self._by_hand(model_id, "resumed", resumed, because=because, actor=actor, expected=expected)
 
-    def abort(self, model_id: str, *, because: str, actor: str) -> Rollout:
+    def abort(self, model_id: str, *, because: str, actor: str, expected: int | None = None) -> Rollout:
         """End the rollout: nobody gets the challenger any more. It is not barred, and may be rolled out again.
 
         Raises:
-            RolloutRefused: no rollout is under way.
+            RolloutRefused: no rollout, or another than *expected*, is under way.
         """
 
         def aborted(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
             return _ends.ended(rollout, "aborted", now, because, settled=True)
 
-        return self._by_hand(model_id, "aborted", aborted, because=because, actor=actor)
+        return self._by_hand(model_id, "aborted", aborted, because=because, actor=actor, expected=expected)
 
-    def promote_now(self, model_id: str, *, because: str, actor: str) -> Rollout:
+    def promote_now(self, model_id: str, *, because: str, actor: str, expected: int | None = None) -> Rollout:
         """Put the challenger into production without waiting for the stages; it is watched as planned.
 
         Raises:
-            RolloutRefused: no rollout is under way, or it is in production already.
+            RolloutRefused: no rollout, or another than *expected*, is under way, or it is in production already.
             ApprovalRequired, Conflict, ArtefactError: see :meth:`mlops.ModelRegistry.promote`.
         """
         rollout = self._under_way(model_id)
+        _refuse_another(rollout, expected)
         if rollout.status == "watch":
             raise RolloutRefused(f"{rollout.name}: it is in production already, and watched")
         seen = self.look(rollout)
@@ -246,12 +260,14 @@ class RolloutController:
         *,
         because: str,
         actor: str,
+        expected: int | None,
     ) -> Rollout:
         now = self._clock()
         with self.database.writing() as connection:
             rollout = _rows.open_one(connection, model_id)
             if rollout is None:
                 raise _none_under_way(model_id)
+            _refuse_another(rollout, expected)
             changed = _rows.change(connection, rollout, **values(rollout, now))
             _rows.remember(connection, rollout.rollout_id, kind, because, at=now, actor=actor, automatic=False)
         return changed
@@ -285,6 +301,11 @@ class RolloutController:
             return self._steps.step(model_id)
         finally:
             self._leases.release(lease)
+
+
+def _refuse_another(rollout: Rollout, expected: int | None) -> None:
+    if expected is not None and rollout.rollout_id != expected:
+        raise RolloutRefused(f"rollout {expected} is over: {rollout.name} is under way now; look again")
 
 
 def _none_under_way(model_id: str) -> RolloutRefused:

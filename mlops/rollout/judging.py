@@ -271,8 +271,18 @@ def _minus(counted: Sequence[int], before: Sequence[int]) -> Counted:
     return a, b, c, d
 
 
+def _finite(reading: Reading) -> list[float | None]:
+    """The ends of the odds ratio's interval; None for one at infinity, which JSON cannot hold."""
+    ends = (reading.low, reading.high)
+    return [round(end, 4) if end is not None and math.isfinite(end) else None for end in ends]
+
+
 def _longer(series: Sequence[Any], now: datetime, readings: Sequence[Reading]) -> list[Any]:
     """The series with one point more; every second one is dropped where it grows too long."""
-    point = {"at": now.isoformat(), "evidence": {each.guard: round(each.log_evidence, 3) for each in readings}}
+    point = {
+        "at": now.isoformat(),
+        "evidence": {each.guard: round(each.log_evidence, 3) for each in readings},
+        "interval": {each.guard: _finite(each) for each in readings if each.low is not None and each.high is not None},
+    }
     longer = [*series, point]
     return longer if len(longer) <= _LONGEST_SERIES else [*longer[:-1:2], point]

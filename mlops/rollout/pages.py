@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from mlops.reports import Badge, Chart, Prose, Section, Table, line_chart, render_page
+from markupsafe import Markup
+
+from mlops.reports import (
+    Badge,
+    Bounds,
+    Chart,
+    Prose,
+    Section,
+    Table,
+    line_chart,
+    render_page,
+    sequence_chart,
+    shown_number,
+)
 from mlops.reports.page import Block, Tone
 from mlops.rollout.state import Rollout, RolloutEvent
 
+Show = Callable[[float], str]
+
+_WIDEST_RATIO = 8.0
 _MARKS = "▁▂▃▄▅▆▇█"
 _TONES: Mapping[str, Tone] = {"promoted": "good", "rolled_back": "bad", "aborted": "note", "expired": "note"}
 
@@ -53,7 +69,7 @@ def _blocks(event: RolloutEvent) -> Iterator[Block]:
     if shadow:
         yield Table(("answers aside", "value"), sorted(shadow.items()), caption="compared with what was answered")
     for guard in guards:
-        yield from _chart(event, guard)
+        yield from _charts(event, guard)
 
 
 def _row(guard: Mapping[str, Any]) -> tuple[Any, ...]:
@@ -64,16 +80,60 @@ def _row(guard: Mapping[str, Any]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _chart(event: RolloutEvent, guard: Mapping[str, Any]) -> Iterator[Chart]:
+def evidence_chart(
+    series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *, title: str, show: Show = shown_number
+) -> Markup | None:
+    """The evidence against a challenger over time, with the line at which *guard* alarms.
+
+    None where there is none: a guard without a test has no evidence.
+
+    Args:
+        series: as an event's figures have it.
+        guard: one of these figures' guards.
+        title: what a screen reader says.
+        show: number to text.
+    """
     name = guard["guard"]
-    points = [point for point in event.figures.get("series", ()) if name in point["evidence"]]
-    if points and guard["needed"] > 0:
-        yield Chart(
-            line_chart(
-                [datetime.fromisoformat(point["at"]) for point in points],
-                [point["evidence"][name] for point in points],
-                title=f"evidence against the challenger: {name}",
-                threshold=guard["needed"],
-            ),
-            caption=f"{name}: log e-value over time; the guard alarms at the line",
-        )
+    points = [point for point in series if name in point["evidence"]]
+    if not points or guard["needed"] <= 0:
+        return None
+    return line_chart(
+        [datetime.fromisoformat(point["at"]) for point in points],
+        [point["evidence"][name] for point in points],
+        title=title,
+        threshold=guard["needed"],
+        show=show,
+    )
+
+
+def ratio_chart(
+    series: Sequence[Mapping[str, Any]], guard: Mapping[str, Any], *, title: str, show: Show = shown_number
+) -> Markup | None:
+    """The confidence sequence of the odds ratio over time, challenger to champion; None where there was none.
+
+    Arguments as in :func:`evidence_chart`.
+    """
+    name = guard["guard"]
+    points = [
+        Bounds(datetime.fromisoformat(point["at"]), *map(_octaves, point["interval"][name]))
+        for point in series
+        if name in point.get("interval", {})
+    ]
+    if all(each.low is None and each.high is None for each in points):
+        return None
+    return sequence_chart(points, title=title, zero=0.0, show=lambda octaves: show(float(f"{2**octaves:.2g}")))
+
+
+def _octaves(ratio: float | None) -> float | None:
+    """*ratio* as a power of two; None, an open end, beyond eight times: there the first few requests are."""
+    return math.log2(ratio) if ratio is not None and 1 / _WIDEST_RATIO <= ratio <= _WIDEST_RATIO else None
+
+
+def _charts(event: RolloutEvent, guard: Mapping[str, Any]) -> Iterator[Chart]:
+    name, series = guard["guard"], event.figures.get("series", ())
+    evidence = evidence_chart(series, guard, title=f"evidence against the challenger: {name}")
+    if evidence is not None:
+        yield Chart(evidence, caption=f"{name}: log e-value over time; the guard alarms at the line")
+    ratio = ratio_chart(series, guard, title=f"odds ratio, challenger to champion: {name}")
+    if ratio is not None:
+        yield Chart(ratio, caption=f"{name}: confidence sequence of the odds ratio; at 1 both arms are alike")

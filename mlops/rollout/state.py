@@ -142,6 +142,15 @@ class RolloutEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Happening:
+    """An event, and whose rollout it is of. Its figures are left out."""
+
+    model_id: str
+    challenger: str
+    event: RolloutEvent
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """A version that must not come back by itself, and every other with the same files."""
 

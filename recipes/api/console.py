@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
-from mlops.http.console import Parts
+from mlops.http.console import Gauge, Headline, Parts
+from mlops.http.console.measures import (
+    Breakdown,
+    EstimateMeasures,
+    QualityMeasure,
+    QualityMeasures,
+    TrafficMeasures,
+)
+from mlops.monitoring.thresholds import thresholds_of
+from recipes.api.console_panels import golden_panel, query_map_panel
 from recipes.api.health import HealthReport
+from recipes.live_quality import OUTCOMES
+from recipes.measures import STAGE_MEASURES
+from recipes.quality_days import CLICK_RATE, NDCG
 from recipes.ranker import MODEL_ID
 from recipes.service import Service
 
@@ -25,6 +37,53 @@ def console_parts(service: Service, health: HealthReport) -> Parts:
         health=health,
         serving=service.version_served,
         model_ids=model_ids,
+        headline=_clicks(),
+        extras={
+            "quality": lambda ask: golden_panel(service.insight.golden, ask),
+            "drift": lambda ask: query_map_panel(
+                service.database, service.catalogue, service.recommender.query_map, ask
+            ),
+        },
         notice=service.settings.console_notice,
+        traffic=_traffic(service),
+        quality=QualityMeasures(
+            tallies=service.insight.days.read,
+            measures=[QualityMeasure(CLICK_RATE), QualityMeasure(NDCG, is_share=False)],
+            slices=["language", "mode"],
+            estimates=EstimateMeasures("expected_rate", "observed_rate", list(OUTCOMES)),
+        ),
         clock=service.clock,
+    )
+
+
+def _clicks() -> Headline:
+    """Clicks to be expected of the last day's impressions, as :mod:`recipes.live_quality` records them."""
+    rate, low, high = (
+        Gauge("expected_rate", {"outcome": "click", "bound": bound}) for bound in ("rate", "low", "high")
+    )
+    names = {"es": "clics por receta mostrada, último día", "en": "clicks per recipe shown, last day"}
+    return Headline(MODEL_ID, names, rate, low, high, observed=Gauge("observed_rate", {"outcome": "click"}))
+
+
+def _traffic(service: Service) -> TrafficMeasures:
+    """Which of :data:`recipes.measures.MEASURES` tell of traffic."""
+    limits = thresholds_of(service.settings)
+    return TrafficMeasures(
+        requests="request_count",
+        errors="error_rate",
+        latency="api_latency_ms",
+        latency_limit_ms=limits.latency_ms,
+        error_limit=limits.error_rate,
+        slow_ms=limits.slo_latency_ms,
+        breakdowns=(
+            Breakdown("version", "version", latency="api_latency_ms"),
+            Breakdown("language", "language", latency="api_latency_ms"),
+            Breakdown("route", "route", requests="request_count", errors="error_rate"),
+            Breakdown("status", "status", requests="request_count"),
+            Breakdown("other_routes", "route", latency="http_latency_ms"),
+        ),
+        stages=STAGE_MEASURES,
+        waiting=("queue_depth", "queue"),
+        dropped=("dropped_count", "queue"),
+        gauges={"memory": "process_memory_mb", "cpu": "process_cpu_percent", "lag": "event_loop_lag_ms"},
     )

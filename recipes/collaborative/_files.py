@@ -20,16 +20,17 @@ if TYPE_CHECKING:
     from recipes.collaborative.model import CollaborativeModel
 
 NAME = "collaborative.npz"
-_FORMAT = 2
+_FORMAT = 3
 # Type and number of dimensions of each array in it.
 _ARRAYS = {
     "format": ("int64", 0),
     "options": ("float64", 1),
     "fingerprint": ("uint8", 1),
-    "typical": ("float64", 0),
+    "typical": ("float64", 1),
     "recipes": ("int64", 1),
     "popularity": ("float32", 1),
     "weights": ("float16", 2),
+    "broad": ("float16", 2),
     "user_bytes": ("uint8", 1),
     "user_ends": ("int64", 1),
     "history_ends": ("int64", 1),
@@ -49,12 +50,13 @@ def packed(model: CollaborativeModel) -> dict[str, bytes]:
     np.savez(
         content,
         format=np.int64(_FORMAT),
-        options=np.array([options.ridge, options.popularity_weight, half_life, options.history_power]),
+        options=np.array([options.ridge, options.popularity_weight, half_life, options.broad_ridge, options.halfway]),
         fingerprint=np.frombuffer(bytes.fromhex(model.fingerprint), np.uint8),
-        typical=np.float64(model.typical),
+        typical=np.array(model.typical),
         recipes=model.recipes,
         popularity=model.popularity,
         weights=model.weights,
+        broad=model.broad,
         user_bytes=np.frombuffer(b"".join(names), np.uint8),
         user_ends=np.cumsum([len(name) for name in names], dtype=np.int64),
         history_ends=histories.ends,
@@ -74,9 +76,9 @@ def unpacked(files: Mapping[str, bytes]) -> dict[str, Any]:
         raise RankerFailed(f"the artefact has no file {NAME}")
     arrays = _read(files[NAME])
     _check(arrays)
-    ridge, weight, half_life, power = arrays["options"].tolist()
+    ridge, weight, half_life, broad_ridge, halfway = arrays["options"].tolist()
     try:
-        options = Options(ridge, weight, None if math.isinf(half_life) else half_life, power)
+        options = Options(ridge, weight, None if math.isinf(half_life) else half_life, broad_ridge, halfway)
         users = _users(arrays)
     except (BadInteractions, UnicodeDecodeError) as error:
         raise RankerFailed(f"{NAME}: {error}") from error
@@ -86,7 +88,8 @@ def unpacked(files: Mapping[str, bytes]) -> dict[str, Any]:
         "recipes": arrays["recipes"],
         "popularity": arrays["popularity"],
         "weights": arrays["weights"],
-        "typical": float(arrays["typical"]),
+        "broad": arrays["broad"],
+        "typical": tuple(arrays["typical"].tolist()),
         "histories": Histories(users, arrays["history_ends"], arrays["history_recipes"], arrays["history_worth"]),
     }
 
@@ -108,16 +111,17 @@ def _read(content: bytes) -> Arrays:
 
 def _check(arrays: Arrays) -> None:
     """See that the arrays fit together, so that no score fails or reads another cook's history."""
-    n_recipes, n_head = len(arrays["recipes"]), len(arrays["weights"])
+    n_recipes, n_head, n_broad = len(arrays["recipes"]), len(arrays["weights"]), len(arrays["broad"])
     n_history, n_bytes = len(arrays["history_recipes"]), len(arrays["user_bytes"])
     sound = {
         "format": int(arrays["format"]) == _FORMAT,
-        "options": len(arrays["options"]) == 4,
+        "options": len(arrays["options"]) == 5,
         "fingerprint": len(arrays["fingerprint"]) == 32,
-        "typical": math.isfinite(arrays["typical"]) and arrays["typical"] > 0,
+        "typical": len(arrays["typical"]) == 2 and _above_zero(arrays["typical"]),
         "recipes": n_recipes > 0 and len(np.unique(arrays["recipes"])) == n_recipes,
         "popularity": len(arrays["popularity"]) == n_recipes and _within(arrays["popularity"], 0, 1),
         "weights": arrays["weights"].shape == (n_head, n_head) and n_head <= n_recipes and _finite(arrays["weights"]),
+        "broad": arrays["broad"].shape == (n_broad, n_broad) and n_broad <= n_head and _finite(arrays["broad"]),
         "user_ends": _are_ends(arrays["user_ends"], n_bytes),
         "history_ends": _are_ends(arrays["history_ends"], n_history)
         and len(arrays["history_ends"]) == len(arrays["user_ends"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,10 +27,13 @@ _OBJECTIVES = ("ndcg@10", "recall@20")
 _DEPTH = 20
 
 HALF_LIVES_DAYS = (60.0, 120.0, 240.0, 480.0)
-# By how much less a long history counts, and the ridges to try with it: pairs that count in full add up to more.
-RIDGES = {0.0: (400.0, 800.0, 1_600.0, 3_200.0), 0.25: (200.0, 400.0, 800.0), 0.5: (75.0, 150.0, 300.0)}
-POPULARITY_WEIGHTS = (0.01, 0.1, 0.3, 1.0, 2.0, 4.0)
-FINER_WEIGHTS = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 10.0)
+RIDGES = (300.0, 500.0, 800.0)
+# Those who cook much tell little about those who cook little: here each counts by the root of the history.
+BROAD_POWER = 0.5
+BROAD_RIDGES = (75.0, 150.0, 300.0)
+HALFWAYS = (10.0, 30.0, 60.0, 120.0)
+POPULARITY_WEIGHTS = (0.03, 0.5, 2.0, 10.0)
+FINER_WEIGHTS = (0.03, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 4.0, 8.0, 15.0, 30.0, 60.0)
 # So many scores at a time, of as many cooks as that takes, bound the memory and the time with many recipes.
 _SCORES_AT_ONCE = 2_500_000
 _SCORES_TO_CHOOSE = 40_000_000
@@ -42,25 +45,25 @@ class Options:
     """What is not learned from each pair of recipes.
 
     Attributes:
-        ridge: see :func:`~recipes.collaborative.ease.ease_weights`, above 0.
-        popularity_weight: what the most popular recipe gains by being so, above 0, where 1 is EASE's best prediction
-            for a typical cook. A small one only orders what EASE knows nothing of.
+        ridge: of the sharp taste, see :func:`~recipes.collaborative.ease.ease_weights`, above 0.
+        popularity_weight: what the most popular recipe gains by being so, above 0, for a cook of one recipe, where 1 is
+            the best taste of a typical cook; for one of n recipes it is divided by the root of n.
         half_life_days: after so many days an interaction counts half for popularity, above 0; None for no decay.
-        history_power: see :func:`~recipes.collaborative.ease.gram`, 0 to 1.
+        broad_ridge: of the broad taste, above 0.
+        halfway: of a cook with so many recipes both tastes count half, above 0; of one with more the sharp counts more.
     """
 
-    ridge: float = 100.0
-    popularity_weight: float = 0.3
+    ridge: float = 300.0
+    popularity_weight: float = 1.0
     half_life_days: float | None = 120.0
-    history_power: float = 0.5
+    broad_ridge: float = 150.0
+    halfway: float = 30.0
 
     def __post_init__(self) -> None:
-        for name in ("ridge", "popularity_weight", "half_life_days"):
+        for name in ("ridge", "popularity_weight", "half_life_days", "broad_ridge", "halfway"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise BadInteractions(f"{name} must be a number above 0, got {value}")
-        if not 0 <= self.history_power <= 1:
-            raise BadInteractions(f"history_power must be from 0 to 1, got {self.history_power}")
 
 
 def split_for_validation(interactions: Interactions, *, seed: int) -> tuple[Interactions, Interactions]:
@@ -90,18 +93,32 @@ def _a_share_of_each(interactions: Interactions, rng: np.random.Generator) -> ND
 
 
 def choose_options(interactions: Interactions, *, seed: int, n_head: int) -> Options:
-    """The options with the best nDCG@10 + recall@20 on a fifth of *interactions*; with few cooks in it the defaults.
+    """The options that rank a fifth of *interactions* best; with few cooks in it the defaults.
 
-    The half-life first, by popularity alone; then the power, the ridge and the weight together; then the half-life and
-    the weight again, more finely, since popularity has another part to play beside taste.
+    The half-life first, by popularity alone; then both ridges and the weight together; then the middle and the weight,
+    and the half-life and the weight, more finely, since popularity has another part to play beside taste.
     """
     has_dates = interactions.at is not None
     trials = _trials(interactions, seed=seed)
     if min((len(trial.rows) for trial in trials), default=0) < FEWEST_TO_CHOOSE:
         return Options(half_life_days=Options().half_life_days if has_dates else None)
-    half_life = _best_half_life(trials[0]) if has_dates else None
-    found = _best_of([_blends(trial, half_life, n_head=n_head) for trial in trials])
-    return _best_of([_finer(trial, found, n_head=n_head) for trial in trials])
+    start = Options(half_life_days=_best_half_life(trials[0]) if has_dates else None)
+    found = _best_of(
+        trials,
+        _changed(start, ridge=RIDGES, broad_ridge=BROAD_RIDGES, popularity_weight=POPULARITY_WEIGHTS),
+        n_head=n_head,
+    )
+    found = _best_of(trials, _changed(found, halfway=HALFWAYS, popularity_weight=FINER_WEIGHTS), n_head=n_head)
+    if not has_dates:
+        return found
+    return _best_of(
+        trials, _changed(found, half_life_days=HALF_LIVES_DAYS, popularity_weight=FINER_WEIGHTS), n_head=n_head
+    )
+
+
+def _changed(options: Options, **choices: Sequence[float]) -> list[Options]:
+    """*options* with each combination of *choices*."""
+    return [replace(options, **dict(zip(choices, one, strict=True))) for one in itertools.product(*choices.values())]
 
 
 def _trials(interactions: Interactions, *, seed: int) -> list[_Trial]:
@@ -113,43 +130,63 @@ def _trials(interactions: Interactions, *, seed: int) -> list[_Trial]:
 
 
 def _best_half_life(trial: _Trial) -> float:
-    quality = trial.qualities([trial.popularity(days) for days in HALF_LIVES_DAYS])
-    return HALF_LIVES_DAYS[int(quality.argmax())]
+    quality = trial.qualities([_Blend(trial.popularity(days)) for days in HALF_LIVES_DAYS])
+    return HALF_LIVES_DAYS[_best_in_both(quality)]
 
 
-def _best_of(tried: Sequence[list[tuple[float, Options]]]) -> Options:
-    """The options that are best on average over the trials, which all tried the same ones; the first of equal ones."""
-    quality = np.mean([[value for value, _ in one] for one in tried], axis=0)
-    return tried[0][int(quality.argmax())][1]
+def _best_of(trials: Sequence[_Trial], choices: Sequence[Options], *, n_head: int) -> Options:
+    """The options that are best on average over the trials; the first of equal ones."""
+    quality = np.mean([trial.qualities(_blends(trial, choices, n_head=n_head)) for trial in trials], axis=0)
+    return choices[_best_in_both(quality)]
 
 
-def _blends(trial: _Trial, half_life: float | None, *, n_head: int) -> list[tuple[float, Options]]:
-    """The quality of each power, ridge and weight."""
-    tried: list[tuple[float, Options]] = []
-    for power, ridges in RIDGES.items():
-        together = gram(trial.table.matrix[:, :n_head], power=power)
-        for ridge in ridges:
-            options = Options(ridge, half_life_days=half_life, history_power=power)
-            tried += _weighed(trial, options, ease_weights(together, ridge=ridge), [half_life], POPULARITY_WEIGHTS)
-    return tried
+def _best_in_both(quality: Numbers) -> int:
+    """The row of the best sum of the metrics, each as a share of the best value any row has.
+
+    As shares, since a hundredth of recall would else count more than a hundredth of nDCG, which is the smaller number.
+    """
+    return int((quality / np.where(quality.max(axis=0) > 0, quality.max(axis=0), 1)).sum(axis=1).argmax())
 
 
-def _finer(trial: _Trial, found: Options, *, n_head: int) -> list[tuple[float, Options]]:
-    """The quality of each half-life and many weights, with the power and the ridge that were *found*."""
-    together = gram(trial.table.matrix[:, :n_head], power=found.history_power)
-    half_lives = HALF_LIVES_DAYS if found.half_life_days is not None else [None]
-    return _weighed(trial, found, ease_weights(together, ridge=found.ridge), half_lives, FINER_WEIGHTS)
+def _blends(trial: _Trial, choices: Sequence[Options], *, n_head: int) -> list[_Blend]:
+    parts: dict[tuple[str, float], _Part] = {}
+    head = trial.table.matrix[:, :n_head]
+    for kind, power, columns in (("ridge", 0.0, n_head), ("broad_ridge", BROAD_POWER, n_head // 2)):
+        together = gram(trial.table.matrix[:, :columns], power=power)
+        for ridge in sorted({float(getattr(options, kind)) for options in choices}):
+            weights = ease_weights(together, ridge=ridge)
+            parts[kind, ridge] = _Part(weights, typical_best(head, weights))
+    popularity = {options.half_life_days: trial.popularity(options.half_life_days) for options in choices}
+    return [
+        _Blend(
+            options.popularity_weight * popularity[options.half_life_days],
+            parts["ridge", options.ridge],
+            parts["broad_ridge", options.broad_ridge],
+            options.halfway,
+        )
+        for options in choices
+    ]
 
 
-def _weighed(
-    trial: _Trial, options: Options, weights: Weights, half_lives: Sequence[float | None], shares: Sequence[float]
-) -> list[tuple[float, Options]]:
-    typical = typical_best(trial.table.matrix, weights)
-    choices = list(itertools.product(half_lives, shares))
-    known = {days: trial.popularity(days) for days in half_lives}
-    quality = trial.qualities([weight * typical * known[days] for days, weight in choices], weights)
-    changed = (replace(options, half_life_days=days, popularity_weight=weight) for days, weight in choices)
-    return list(zip(quality.tolist(), changed, strict=True))
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """EASE, and its best prediction for a typical cook."""
+
+    weights: Weights
+    typical: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Blend:
+    """What is to be tried; without the tastes popularity alone."""
+
+    popularity: Numbers
+    sharp: _Part | None = None
+    broad: _Part | None = None
+    halfway: float = 1.0
+
+    def parts(self) -> list[_Part]:
+        return [part for part in (self.sharp, self.broad) if part is not None]
 
 
 @dataclass(frozen=True)
@@ -192,61 +229,85 @@ class _Trial:
     def popularity(self, half_life_days: float | None) -> Numbers:
         return recent_popularity(self.earlier, self.table.recipes, now=self.now, half_life_days=half_life_days)
 
-    def qualities(self, popularities: Sequence[Numbers], weights: Weights | None = None) -> Numbers:
-        """Mean nDCG@10 + recall@20 of ranking all recipes new to each cook by popularity, plus taste by *weights*.
-
-        Returns:
-            Shape (n_popularities,), one for each of *popularities*.
-        """
+    def qualities(self, blends: Sequence[_Blend]) -> Numbers:
+        """Mean nDCG@10 and recall@20 of ranking all recipes new to each cook: shape (n_blends, 2)."""
         step = max(1, _SCORES_AT_ONCE // self.later.shape[1])
         starts = range(0, len(self.rows), step)
-        values = [self._values(popularities, weights, slice(start, start + step)) for start in starts]
-        means: Numbers = np.concatenate(values, axis=1).mean(axis=1)
+        values = [self._values(blends, slice(start, start + step)) for start in starts]
+        means: Numbers = np.concatenate(values, axis=2).mean(axis=2)
         return means
 
-    def _values(self, popularities: Sequence[Numbers], weights: Weights | None, part: slice) -> Numbers:
-        """Of the cooks in *part*: shape (n_popularities, n_cooks)."""
+    def _values(self, blends: Sequence[_Blend], part: slice) -> Numbers:
+        """Of the cooks in *part*: shape (n_blends, 2, n_cooks)."""
         known = self.table.matrix[self.rows[part]]
-        taste = np.zeros(known.shape, np.float32)
-        if weights is not None:
-            taste[:, : len(weights)] = tastes(known[:, : len(weights)], weights)
         relevance, is_new = self.later[part].toarray(), known.toarray() == 0
         decided = np.where(relevance > 0, -np.inf, np.where(is_new, 0, np.inf)).astype(np.float32)
         n_places = min(_DEPTH + int((relevance > 0).sum(axis=1).max()), relevance.shape[1])
         values = []
-        for popularity in popularities:
-            scores = taste + popularity.astype(np.float32)
+        for scores in _scores(known, blends):
             # What is relevant, and the best of the rest: the metrics are the same, and no long row has to be sorted.
             places = np.argpartition(decided - scores, n_places - 1, axis=1)[:, :n_places]
             places.sort(axis=1)
             gains, points, mask = (np.take_along_axis(one, places, axis=1) for one in (relevance, scores, is_new))
             result = evaluate_arrays(gains, points, metrics=_OBJECTIVES, mask=mask, n_threads=1)
-            values.append(sum(result[name].values for name in _OBJECTIVES))
+            values.append([result[name].values for name in _OBJECTIVES])
         return np.array(values)
 
 
+def _scores(known: sp.csr_matrix, blends: Sequence[_Blend]) -> Iterator[Weights]:
+    """As :meth:`recipes.collaborative.model.CollaborativeModel.scores` before the squashing, for all recipes."""
+    parts = {id(part): part for blend in blends for part in blend.parts()}
+    n_head = max((len(part.weights) for part in parts.values()), default=0)
+    head = known[:, :n_head]
+    likes = {key: tastes(head, part.weights) / np.float32(part.typical) for key, part in parts.items()}
+    lengths = np.asarray(head.sum(axis=1), np.float32)
+    for blend in blends:
+        scores = blend.popularity.astype(np.float32) * popularity_share(lengths)
+        share = sharp_share(lengths, blend.halfway)
+        for part, worth in zip(blend.parts(), (share, 1 - share), strict=False):
+            scores[:, : len(part.weights)] += worth * likes[id(part)]
+        yield scores
+
+
+def sharp_share(lengths: Weights, halfway: float) -> Weights:
+    """How much of the taste is the sharp one, 0 to 1: what few recipes tell of a cook is better smoothed.
+
+    Args:
+        lengths: sums of the histories' weights, in any shape.
+        halfway: see :class:`Options`.
+    """
+    share: Weights = (lengths / (lengths + halfway)).astype(np.float32)
+    return share
+
+
+def popularity_share(lengths: Weights) -> Weights:
+    """How much popularity counts beside taste, 1 for up to one recipe: the more is known of a cook, the less."""
+    share: Weights = (1 / np.sqrt(np.maximum(lengths, 1))).astype(np.float32)
+    return share
+
+
 def tastes(known: sp.csr_matrix, weights: Weights) -> Weights:
-    """EASE's predictions, negative ones as 0: shape (n_users, n_head).
+    """EASE's predictions, negative ones as 0: shape (n_users, n_weights).
 
     Each is divided by the root of the sum of the history's weights: a sum over a long history is not a stronger taste.
 
     Args:
         known: shape (n_users, n_head): the cooks' histories.
-        weights: shape (n_head, n_head).
+        weights: shape (n_weights, n_weights), of the first n_weights of them.
     """
     lengths = np.asarray(known.sum(axis=1), np.float32)
-    predicted: Weights = known.astype(np.float32) @ weights
+    predicted: Weights = known[:, : len(weights)].astype(np.float32) @ weights
     predicted /= np.sqrt(np.where(lengths > 0, lengths, 1))
     return np.maximum(predicted, 0)
 
 
-def typical_best(matrix: sp.csr_matrix, weights: Weights) -> float:
+def typical_best(head: sp.csr_matrix, weights: Weights) -> float:
     """The median over cooks of EASE's best prediction for a recipe that is new to them; 1 where there is none.
 
     Args:
-        matrix: shape (n_users, n_recipes): the cooks' histories.
-        weights: shape (n_head, n_head).
+        head: shape (n_users, n_head): the cooks' histories.
+        weights: shape (n_weights, n_weights), of the first n_weights of them.
     """
-    known = matrix[:: -(-matrix.shape[0] // _COOKS_FOR_TYPICAL), : len(weights)]
-    best = np.where(known.toarray() > 0, 0, tastes(known, weights)).max(axis=1)
+    known = head[:: -(-head.shape[0] // _COOKS_FOR_TYPICAL)]
+    best = np.where(known[:, : len(weights)].toarray() > 0, 0, tastes(known, weights)).max(axis=1)
     return float(np.median(best[best > 0])) if (best > 0).any() else 1.0

@@ -13,7 +13,14 @@ from threadpoolctl import threadpool_limits
 
 from mlops.errors import TooLittleData
 from recipes.collaborative import _files
-from recipes.collaborative.choice import Options, choose_options, typical_best
+from recipes.collaborative.choice import (
+    BROAD_POWER,
+    Options,
+    choose_options,
+    popularity_share,
+    sharp_share,
+    typical_best,
+)
 from recipes.collaborative.ease import ease_weights, gram
 from recipes.collaborative.histories import Histories
 from recipes.collaborative.interactions import Interactions, Table, recent_popularity
@@ -23,7 +30,7 @@ COLLABORATIVE_FILE = _files.NAME
 # Weights of 4,096 recipes with one another take 32 MiB as float16; rarer recipes have little that could be learned.
 MOST_IN_HEAD = 4_096
 # Of a longer history the latest count: an answer must not take longer for those who cook the most.
-LONGEST_HISTORY = 200
+LONGEST_HISTORY = 1_000
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,10 @@ class CollaborativeModel:
         popularity: shape (n_recipes,): recent popularity, 0 to 1, see
             :func:`~recipes.collaborative.interactions.recent_popularity`.
         weights: shape (n_head, n_head), float16: row j says what each recipe in a history says for recipe j.
-        typical: EASE's best prediction for a typical cook, above 0.
+            These are the sharp taste: every cook's pairs count in full.
+        broad: shape (n_broad, n_broad), the same of the first n_broad recipes, half as many, for the broad taste: a
+            cook's pairs count less, the more there are.
+        typical: the best prediction for a typical cook, above 0, of the sharp taste and of the broad one.
         histories: what each known cook met.
         fingerprint: of the interactions that it was fitted on.
     """
@@ -45,7 +55,8 @@ class CollaborativeModel:
     recipes: NDArray[np.int64]
     popularity: Floats
     weights: NDArray[np.float16]
-    typical: float
+    broad: NDArray[np.float16]
+    typical: tuple[float, float]
     histories: Histories
     fingerprint: str
     _order: NDArray[np.int64] = field(init=False, repr=False, compare=False)
@@ -89,7 +100,8 @@ class CollaborativeModel:
     ) -> Floats:
         """How much a cook would like each recipe: shape (n,), 0 to 1.
 
-        That is x / (1 + x) of x = taste / typical + popularity_weight * popularity: about 0.5 is a typical cook's best.
+        That is x / (1 + x) of x = taste + popularity_weight * popularity / root of the history's length, where taste
+        is a mean of the sharp and the broad one, each as a share of its typical: about 0.5 is a typical cook's best.
 
         A cook of whom nothing is known gets each recipe's popularity alone, 0 to 0.5. A recipe that nobody met before
         the cut gets 0; it is unknown, not disliked.
@@ -104,11 +116,14 @@ class CollaborativeModel:
         popularity = np.where(places >= 0, self.popularity[places], 0)
         if not len(met):
             return _squashed(popularity)
-        raw = self.options.popularity_weight * popularity
-        in_head = np.flatnonzero((places >= 0) & (places < len(self.weights)))
-        pairs = self.weights[places[in_head][:, None], met].astype(np.float32)
-        raw[in_head] += np.maximum(pairs @ worth, 0) / (np.sqrt(worth.sum()) * self.typical)
-        return _squashed(raw)
+        length = worth.sum()
+        share = sharp_share(length, self.options.halfway)
+        sharp, broad = (
+            _taste(weights, places, met, worth) / typical
+            for weights, typical in zip((self.weights, self.broad), self.typical, strict=True)
+        )
+        by_all = self.options.popularity_weight * popularity * popularity_share(length)
+        return _squashed(by_all + share * sharp + (1 - share) * broad)
 
     def knows(self, user_id: str) -> bool:
         """Whether anything is known of this cook."""
@@ -150,6 +165,15 @@ class CollaborativeModel:
         return places[np.sort(np.unique(places, return_index=True)[1])][:LONGEST_HISTORY]
 
 
+def _taste(weights: NDArray[np.float16], places: NDArray[np.int64], met: NDArray[np.int64], worth: Floats) -> Floats:
+    """See :func:`~recipes.collaborative.choice.tastes`; *weights* by row of what is predicted. 0 beyond them."""
+    taste = np.zeros(len(places), np.float32)
+    asked, known = np.flatnonzero((places >= 0) & (places < len(weights))), met < len(weights)
+    pairs = weights[places[asked][:, None], met[known]].astype(np.float32)
+    taste[asked] = np.maximum(pairs @ worth[known], 0) / np.sqrt(worth.sum())
+    return taste
+
+
 def _squashed(raw: NDArray[Any]) -> Floats:
     squashed: Floats = (raw / (1 + raw)).astype(np.float32)
     return squashed
@@ -164,14 +188,16 @@ def _now(known: Interactions, as_of: datetime | None) -> float | None:
 def _fitted(known: Interactions, options: Options, *, now: float | None) -> CollaborativeModel:
     table = Table.of(known)
     popularity = recent_popularity(known, table.recipes, now=now, half_life_days=options.half_life_days)
-    together = gram(table.matrix[:, :MOST_IN_HEAD], power=options.history_power)
-    weights = ease_weights(together, ridge=options.ridge)
+    head = table.matrix[:, :MOST_IN_HEAD]
+    sharp = ease_weights(gram(head, power=0.0), ridge=options.ridge)
+    broad = ease_weights(gram(head[:, : MOST_IN_HEAD // 2], power=BROAD_POWER), ridge=options.broad_ridge)
     return CollaborativeModel(
         options=options,
         recipes=table.recipes,
         popularity=popularity.astype(np.float32),
-        weights=np.ascontiguousarray(weights.T).astype(np.float16),
-        typical=typical_best(table.matrix, weights),
-        histories=Histories.of(table, n_head=len(weights), longest=LONGEST_HISTORY),
+        weights=np.ascontiguousarray(sharp.T).astype(np.float16),
+        broad=np.ascontiguousarray(broad.T).astype(np.float16),
+        typical=(typical_best(head, sharp), typical_best(head, broad)),
+        histories=Histories.of(table, n_head=len(sharp), longest=LONGEST_HISTORY),
         fingerprint=known.fingerprint(),
     )

@@ -96,6 +96,16 @@ class RecipeIndex:
         allowed = self._allowed(rows, rules)
         return self._described(numbers[allowed], rows[allowed], vector, terms, rules)
 
+    def name_vectors(self, most: int) -> dict[int, Vector]:
+        """The vectors of the names of *most* recipes at most, evenly spread over the catalogue, by recipe number.
+
+        Raises:
+            IndexUnavailable: the engine does not answer.
+        """
+        numbers = self._items.numbers
+        chosen = numbers[np.unique(np.linspace(0, len(numbers) - 1, min(most, len(numbers))).astype(np.int64))]
+        return {number: known.name for number, known in self._store.known(chosen.tolist()).items()}
+
     def similar(self, recipe_no: int, limit: int) -> list[int]:
         """Numbers of the recipes whose name and ingredients are nearest to those of *recipe_no*, without itself.
 

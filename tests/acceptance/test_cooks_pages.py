@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,15 +12,11 @@ from urllib.parse import parse_qs, quote_plus, urlsplit
 import pytest
 
 from recipes.catalog import Recipe, starter_recipes
+from tests.browser import WIDTHS
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
 
-WIDTHS = {"phone": (390, 844), "desk": (1280, 850)}
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 CARD_LINKS = ".cards h3 a[data-recipe-id]"
 STATUS = "[data-status]"
 
@@ -89,18 +84,6 @@ class Cook:
             self.strange_hosts.append(request.url)
         if request.method == "POST":
             self.feedback.append(json.loads(request.post_data))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """A real Chromium."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("chromium is not installed")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=WIDTHS)

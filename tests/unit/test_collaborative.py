@@ -15,7 +15,7 @@ from mlops.artefacts.formats import refuse_unsafe
 from mlops.errors import TooLittleData
 from recipes.collaborative import COLLABORATIVE_FILE, CollaborativeModel, Interactions, Options
 from recipes.collaborative import model as model_module
-from recipes.collaborative.choice import HALF_LIVES_DAYS, choose_options, split_for_validation
+from recipes.collaborative.choice import HALF_LIVES_DAYS, _blends, _scores, _Trial, choose_options, split_for_validation
 from recipes.collaborative.ease import ease_weights, gram
 from recipes.collaborative.histories import Histories
 from recipes.collaborative.interactions import Table, recent_popularity
@@ -117,14 +117,47 @@ def test_a_cook_is_given_what_the_own_camp_likes(model: CollaborativeModel) -> N
 
 def test_the_score_of_a_cook_is_taste_and_popularity_over_one_more_than_themselves() -> None:
     events = Interactions.of(["a", "a", "b"], [1, 2, 1])
-    fitted = CollaborativeModel.fit(events, seed=0, as_of=None, options=Options(1.0, 0.25, None))
-    # Gram: cook a gives 1/sqrt(2) to each entry, cook b 1 to the first. B12 by the closed form of two recipes.
+    fitted = CollaborativeModel.fit(events, seed=0, as_of=None, options=Options(1.0, 0.25, None, 2.0))
+    # B12 by the closed form of two recipes. Sharp: cook a gives 1 to each entry of the Gram matrix, b 1 to the first;
+    # broad: a gives 1/sqrt(2). Only b has something new, so b is the typical cook, and has a taste of 1.
     pair = 1 / np.sqrt(2)
-    taste = pair / (pair + 1 + 1)
-    # Only b has something new, so b is the typical cook.
-    assert fitted.typical == pytest.approx(taste, rel=1e-5)
-    raw = taste / fitted.typical + 0.25 * 0.5
+    assert fitted.typical == pytest.approx((1 / (1 + 1 + 1), pair / (pair + 1 + 2)), rel=1e-5)
+    raw = 1 + 0.25 * 0.5
     assert fitted.scores(np.array([2]), user_id="b")[0] == pytest.approx(raw / (1 + raw), rel=1e-3)
+
+
+@pytest.mark.parametrize("halfway", [1.0, 30.0])
+def test_the_more_a_cook_met_the_more_the_sharp_taste_counts_and_the_less_popularity(
+    halfway: float, events: Interactions
+) -> None:
+    options = Options(2.0, 0.5, None, 3.0, halfway)
+    fitted = CollaborativeModel.fit(events, seed=1, as_of=None, options=options)
+    matrix = Table.of(events).matrix.toarray()
+    lengths = matrix.sum(axis=1)
+    tastes = []
+    for power, ridge in ((0.0, 2.0), (0.5, 3.0)):
+        together = (matrix / lengths[:, None] ** power).T @ matrix
+        inverse = np.linalg.inv(together + ridge * np.eye(len(together)))
+        weights = np.eye(len(together)) - inverse / np.diag(inverse)
+        taste = np.maximum(matrix @ weights, 0) / np.sqrt(lengths)[:, None]
+        tastes.append(taste / np.median(np.where(matrix > 0, 0, taste).max(axis=1)))
+    for row in (0, 31):
+        share = lengths[row] / (lengths[row] + halfway)
+        expected = share * tastes[0][row] + (1 - share) * tastes[1][row]
+        expected += 0.5 * fitted.popularity / np.sqrt(lengths[row])
+        scores = fitted.scores(fitted.recipes, user_id=fitted.histories.users[row])
+        np.testing.assert_allclose(scores, expected / (1 + expected), rtol=5e-3, atol=1e-3)
+
+
+def test_what_is_tried_in_choosing_is_what_is_served(events: Interactions) -> None:
+    # Otherwise the options would be chosen for another model.
+    undated = Interactions(events.users, events.recipes, events.weights)
+    trial = _Trial.of(*split_for_validation(undated, seed=1), seed=1)
+    earlier = CollaborativeModel.fit(trial.earlier, seed=1, as_of=None, options=OPTIONS)
+    (tried,) = _scores(trial.table.matrix, _blends(trial, [OPTIONS], n_head=4_096))
+    for row, user in enumerate(trial.table.users):
+        served = earlier.scores(trial.table.recipes, user_id=user)
+        np.testing.assert_allclose(served, tried[row] / (1 + tried[row]), rtol=5e-3, atol=1e-3)
 
 
 def test_a_cold_cook_gets_the_popularity_alone(model: CollaborativeModel) -> None:
@@ -278,11 +311,12 @@ def test_a_file_that_is_missing_cut_or_changed_is_refused(model: CollaborativeMo
         ("weights", np.full((20, 20), np.nan, np.float16)),
         ("weights", np.zeros((20, 19), np.float16)),
         ("popularity", np.full(20, 2, np.float32)),
-        ("typical", np.float64(0)),
+        ("typical", np.zeros(2)),
+        ("broad", np.zeros((21, 21), np.float16)),
         ("recipes", np.zeros(20, np.int64)),
         ("recipes", np.zeros(20, np.float32)),
         ("format", np.int64(1)),
-        ("options", np.array([-1.0, 0.1, 1, 0])),
+        ("options", np.array([-1.0, 0.1, 1, 1, 1])),
         ("fingerprint", np.zeros(20, np.uint8)),
         ("user_bytes", np.full(470, 255, np.uint8)),
     ],
@@ -325,7 +359,7 @@ def test_a_cut_needs_dates_and_something_before_it(events: Interactions) -> None
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"ridge": 0.0}, {"popularity_weight": -1.0}, {"half_life_days": float("nan")}, {"history_power": 1.5}],
+    [{"ridge": 0.0}, {"popularity_weight": -1.0}, {"half_life_days": float("nan")}, {"halfway": 0.0}],
 )
 def test_an_option_out_of_its_range_is_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(BadInteractions, match=next(iter(wrong))):

@@ -6,7 +6,7 @@ request to one of those, with the permission and the record that a program's req
 
 from mlops.http.console.ask import Ask
 from mlops.http.console.mounting import mount
-from mlops.http.console.parts import Extra, Parts
+from mlops.http.console.parts import Extra, Gauge, Headline, Parts
 from mlops.http.console.view import (
     Action,
     Actions,
@@ -26,6 +26,8 @@ __all__ = [
     "Choices",
     "Details",
     "Extra",
+    "Gauge",
+    "Headline",
     "Pager",
     "Panel",
     "Parts",

@@ -1,58 +1,70 @@
-"""The routes of the console: pages, what is kept of them, signing in."""
+"""The routes of the console: pages, what is kept of them, what is live, signing in."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import orjson
 from fastapi import APIRouter, FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.staticfiles import StaticFiles
 
 from mlops.errors import MlopsError, NotAllowed, NotAuthenticated
+from mlops.http import problems
 from mlops.http.access import COOKIE, Access, Visitor, is_from_our_pages
-from mlops.http.console import exports
+from mlops.http.console import assets, exports
 from mlops.http.console.ask import FORMAT, ROOT, TABLE, Ask, language_of
+from mlops.http.console.live import Live, LiveResponse, TooManyListeners, look_at
 from mlops.http.console.pages import PAGES, Page
 from mlops.http.console.parts import Parts
-from mlops.http.console.rendering import SECURITY_HEADERS, STATIC_ADDRESS, STATIC_FOLDER, Renderer, load_words
+from mlops.http.console.rendering import SECURITY_HEADERS, Renderer, load_words
 from mlops.http.console.view import View
 
 _log = logging.getLogger("mlops.http.console")
 
-SIGN_IN, SIGN_OUT = f"{ROOT}/entrar", f"{ROOT}/salir"
+SIGN_IN, SIGN_OUT, LIVE = f"{ROOT}/entrar", f"{ROOT}/salir", f"{ROOT}/vivo"
 _SIGNED_IN_SECONDS = 12 * 3600
 _NOBODY = Visitor("", "read")
+_NO_PAGE = Page("", "", lambda _parts, _ask: View(""), ())
 
 
-def mount(app: FastAPI, parts: Parts, access: Access) -> None:
-    """Add the console to *app* under ``/consola``.
+def mount(app: FastAPI, parts: Parts, access: Access) -> Live:
+    """Add the console to *app* under ``/consola``; gives what tells its open pages of changes.
 
     Args:
         access: that of the API's routers: who may not read there does not get in here.
     """
-    console = _Console(parts, access, _statuses(app))
-    app.mount(STATIC_ADDRESS, StaticFiles(directory=STATIC_FOLDER), name="console-files")
+    live = Live(look_at(parts))
+    console = _Console(parts, access, live, _statuses(app))
     routes = APIRouter()
-    routes.add_api_route(SIGN_IN, console.sign_in, methods=["GET", "POST"], include_in_schema=False)
-    routes.add_api_route(SIGN_OUT, console.sign_out, methods=["POST"], include_in_schema=False)
-    for page in PAGES:
-        routes.add_api_route(f"{ROOT}{page.route}", console.page(page), include_in_schema=False)
+    for path, route, methods in (
+        (f"{assets.ADDRESS}/{{name}}", console.asset, ["GET"]),
+        (LIVE, console.listen, ["GET"]),
+        (SIGN_IN, console.sign_in, ["GET", "POST"]),
+        (SIGN_OUT, console.sign_out, ["POST"]),
+        *((f"{ROOT}{page.route}", console.page(page), ["GET"]) for page in PAGES),
+        # The last one: whatever no other route has taken.
+        (f"{ROOT}/{{rest:path}}", console.missing, ["GET"]),
+    ):
+        routes.add_api_route(path, route, methods=methods, include_in_schema=False)
     app.include_router(routes)
+    return live
 
 
 class _Console:
-    def __init__(self, parts: Parts, access: Access, status_of: Callable[[Exception], int]) -> None:
+    def __init__(self, parts: Parts, access: Access, live: Live, status_of: Callable[[Exception], int]) -> None:
         self._parts = parts
         self._access = access
+        self._live = live
         self._status_of = status_of
         self._words = load_words()
-        self._render = Renderer([page for page in PAGES if page.is_in_menu], notice=parts.notice)
+        self._assets = assets.load_assets()
+        menu = [page for page in PAGES if page.is_in_menu]
+        self._render = Renderer(menu, assets=self._assets, notice=parts.notice)
 
     def page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
         """The route of *page*."""
@@ -61,6 +73,24 @@ class _Console:
             return await run_in_threadpool(self._shown, request, page)
 
         return shown
+
+    async def asset(self, request: Request) -> Response:
+        """A file of the console, for anybody: there is nothing in it."""
+        found = self._assets.get(request.path_params["name"])
+        return await self.missing(request) if found is None else assets.answer(found, request)
+
+    async def missing(self, request: Request) -> Response:
+        """What is answered where there is no page."""
+        ask = self._ask(request, _NOBODY)
+        return self._page(ask, "problem.html", status=HTTPStatus.NOT_FOUND, problem="")
+
+    async def listen(self, request: Request) -> Response:
+        """The stream that tells an open page of changes. Raises, for a problem document, what a page does."""
+        await run_in_threadpool(self._access.enters, request)
+        try:
+            return LiveResponse(self._live, headers={"X-Content-Type-Options": "nosniff"})
+        except TooManyListeners as error:
+            return problems.problem(HTTPStatus.SERVICE_UNAVAILABLE, detail=str(error), headers={"Retry-After": "30"})
 
     async def sign_in(self, request: Request) -> Response:
         """The form that asks for a key; sent, a cookie that holds it, and back to where the person wanted to go."""
@@ -73,9 +103,9 @@ class _Console:
         token = parse_qs((await request.body()).decode("utf-8", "replace")).get("clave", [""])[0].strip()
         try:
             if not is_from_our_pages(request):
-                raise NotAllowed(ask.words("common.foreign"))
+                raise NotAllowed("the form was not sent by a page of this service")
             await run_in_threadpool(self._access.holder, token)
-        except (NotAuthenticated, NotAllowed) as error:
+        except MlopsError as error:
             return self._page(ask, "sign_in.html", status=self._status_of(error), target=target, problem=str(error))
         response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
         response.set_cookie(
@@ -88,24 +118,29 @@ class _Console:
         )
         return response
 
-    async def sign_out(self, _request: Request) -> Response:
-        """Forget the key."""
-        return self._forgetting(RedirectResponse(ROOT, HTTPStatus.SEE_OTHER))
+    async def sign_out(self, request: Request) -> Response:
+        """Forget the key, where a page of ours asks for it: another site could be a nuisance."""
+        ask = self._ask(request, _NOBODY)
+        if not is_from_our_pages(request):
+            return self._page(ask, "problem.html", status=HTTPStatus.FORBIDDEN, problem="")
+        return _forgetting(RedirectResponse(ask.link("entrar"), HTTPStatus.SEE_OTHER))
 
     def _shown(self, request: Request, page: Page) -> Response:
         try:
             visitor = self._access.enters(request)
         except NotAuthenticated:
-            return self._to_sign_in(request)
-        except NotAllowed as error:
+            return _to_sign_in(request)
+        except MlopsError as error:
             return self._problem(self._ask(request, _NOBODY), error)
         ask = self._ask(request, visitor)
         try:
-            view = page.view(self._parts, ask)
-            view = self._with_extras(view, page, ask)
+            return self._in_form(self._with_extras(page.view(self._parts, ask), page, ask), page, ask)
         except MlopsError as error:
-            return self._problem(ask, error)
-        return self._in_form(view, page, ask)
+            return self._problem(ask, error, page)
+        except Exception:
+            # A person gets a page in any case; the log gets what has to be mended.
+            _log.exception("the page %s failed", request.url.path)
+            return self._page(ask, "problem.html", status=HTTPStatus.INTERNAL_SERVER_ERROR, problem="", page=page)
 
     def _with_extras(self, view: View, page: Page, ask: Ask) -> View:
         extra = self._parts.extras.get(page.name) if page.is_in_menu else None
@@ -113,7 +148,7 @@ class _Console:
 
     def _in_form(self, view: View, page: Page, ask: Ask) -> Response:
         """The page in the form that its address asks for; as a page of the console where it asks for none."""
-        name = f"{page.route.split('/')[1] or 'resumen'}-{ask.now:%Y%m%d-%H%M}"
+        name = f"{page.route.split('/')[1] if page.route else 'resumen'}-{ask.now:%Y%m%d-%H%M}"
         tables = exports.tables_of(view)
         form = ask.params.get(FORMAT, "")
         if form == "html":
@@ -126,31 +161,34 @@ class _Console:
         return self._page(ask, "page.html", view=view, page=page, tables=list(tables))
 
     def _page(self, ask: Ask, template: str, *, status: int = HTTPStatus.OK, **context: object) -> Response:
-        return HTMLResponse(self._render(template, ask, **context), status, headers=dict(SECURITY_HEADERS))
+        document = self._render(template, ask, status=int(status), **{"page": _NO_PAGE, **context})
+        return HTMLResponse(document, status, headers=dict(SECURITY_HEADERS))
 
-    def _problem(self, ask: Ask, error: MlopsError) -> Response:
+    def _problem(self, ask: Ask, error: MlopsError, page: Page = _NO_PAGE) -> Response:
         status = self._status_of(error)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.warning("page unavailable: %s", error)
-        return self._page(ask, "problem.html", status=status, problem=str(error))
-
-    def _to_sign_in(self, request: Request) -> Response:
-        """To the form, by way of forgetting a key that does not count any more."""
-        here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        if COOKIE in request.cookies:
-            return self._forgetting(RedirectResponse(here, HTTPStatus.SEE_OTHER))
-        return RedirectResponse(
-            str(request.url.replace(path=SIGN_IN).replace_query_params(a=here)), HTTPStatus.SEE_OTHER
-        )
-
-    def _forgetting(self, response: Response) -> Response:
-        response.delete_cookie(COOKIE)
-        return response
+        return self._page(ask, "problem.html", status=status, problem=str(error), page=page)
 
     def _ask(self, request: Request, visitor: Visitor) -> Ask:
         params = dict(request.query_params)
         words = self._words[language_of(params)]
         return Ask(request.url.path, request.path_params, params, words, visitor, self._parts.clock())
+
+
+def _to_sign_in(request: Request) -> Response:
+    """To the form, by way of forgetting a key that does not count any more."""
+    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    if COOKIE in request.cookies:
+        return _forgetting(RedirectResponse(here, HTTPStatus.SEE_OTHER))
+    language = {"idioma": "en"} if language_of(request.query_params) == "en" else {}
+    # Without a host: what a client says of it is not to be believed.
+    return RedirectResponse(f"{SIGN_IN}?{urlencode({**language, 'a': here})}", HTTPStatus.SEE_OTHER)
+
+
+def _forgetting(response: Response) -> Response:
+    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    return response
 
 
 def _kept(document: str, name: str, kind: str) -> Response:

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 from mlops.http.console.ask import Ask
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import View
-from mlops.http.console.views import alerts
+from mlops.http.console.views import (
+    alerts,
+    drift,
+    models,
+    overview,
+    quality,
+    retraining,
+    rollouts,
+    traffic,
+    version,
+)
 
 ViewOf = Callable[[Parts, Ask], View]
 
@@ -33,6 +43,16 @@ class Page:
 
 
 PAGES: tuple[Page, ...] = (
+    Page("overview", "", overview.overview, ("health", "alerts", "models", "jobs", "rollouts", "metrics")),
+    Page("models", "/modelos", models.models, ("models",)),
+    Page("models", "/modelos/{model_id}/{version}", version.version, ("models", "rollouts"), is_in_menu=False),
+    Page("traffic", "/trafico", traffic.traffic, ("metrics", "rollouts")),
+    Page("quality", "/calidad", quality.quality, ("metrics", "models", "jobs")),
+    Page("drift", "/deriva", drift.drift, ("metrics", "models")),
+    Page("retraining", "/reentrenamiento", retraining.retraining, ("jobs", "models")),
+    Page("retraining", "/reentrenamiento/{job_id}", retraining.job, ("jobs",), is_in_menu=False),
+    Page("rollouts", "/despliegues", rollouts.rollouts, ("rollouts", "models")),
+    Page("rollouts", "/despliegues/{rollout_id}", rollouts.rollout, ("rollouts",), is_in_menu=False),
     Page("alerts", "/alertas", alerts.alerts, ("alerts",)),
     Page("alerts", "/alertas/{alert_id}", alerts.alert, ("alerts",), is_in_menu=False),
 )

@@ -8,7 +8,9 @@ from typing import Any
 
 from mlops.clock import Clock, utc_now
 from mlops.http.console.ask import Ask
+from mlops.http.console.measures import QualityMeasures, TrafficMeasures
 from mlops.http.console.view import Panel
+from mlops.http.words import Language
 from mlops.model_registry import ModelRegistry
 from mlops.monitoring.alerts import AlertBook
 from mlops.monitoring.collector import MetricsCollector
@@ -17,6 +19,32 @@ from mlops.rollout import RolloutController
 
 # Panels that an application adds to a page: the page's name, and what makes them.
 Extra = Callable[[Ask], Sequence[Panel]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A gauge among the metrics."""
+
+    name: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The one figure that says whether a model is any good, as the application measures it, a share of 0 to 1.
+
+    Attributes:
+        names: what it is, by language: "clicks to be expected".
+        rate, low, high: the estimate and its band.
+        observed: what was seen in the end; None for nothing.
+    """
+
+    model_id: str
+    names: Mapping[Language, str]
+    rate: Gauge
+    low: Gauge
+    high: Gauge
+    observed: Gauge | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +61,10 @@ class Parts:
         serving: the version of a model that this process answers with, None for one that it does not serve.
         model_ids: the models of the application, the first one first. A page shows the first unless asked otherwise.
         extras: panels for pages, by the page's name, such as ``quality``.
+        headline: the figure of quality that the overview shows; None for none.
         notice: a sentence over every page, such as that the traffic is simulated; empty for none.
+        traffic: which metrics tell of it; None where none do.
+        quality: what is known of it; None where nothing is.
         clock: the time.
     """
 
@@ -46,5 +77,8 @@ class Parts:
     serving: Callable[[str], str | None]
     model_ids: Callable[[], Sequence[str]]
     extras: Mapping[str, Extra] = field(default_factory=dict)
+    headline: Headline | None = None
     notice: str = ""
+    traffic: TrafficMeasures | None = None
+    quality: QualityMeasures | None = None
     clock: Clock = utc_now

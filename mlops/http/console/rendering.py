@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -13,13 +12,12 @@ import orjson
 from markupsafe import Markup, escape
 
 from mlops.http.console.ask import Ask
+from mlops.http.console.assets import Asset
 from mlops.http.console.exports import named, titled
 from mlops.http.words import Language, Words
-from mlops.reports import Badge, Chart, Link, Said
+from mlops.reports import Badge, Chart, Link, Said, Table
 
 _HERE = Path(__file__).parent
-STATIC_FOLDER = _HERE / "static"
-STATIC_ADDRESS = "/consola/archivos"
 
 SECURITY_HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -37,7 +35,7 @@ def load_words() -> dict[Language, Words]:
     return Words.load(sorted((_HERE / "words").glob("*.toml")))
 
 
-def environment() -> jinja2.Environment:
+def environment(assets: Mapping[str, Asset]) -> jinja2.Environment:
     """The templates of the console and those of reports, whose drawings look the same in both."""
     made = jinja2.Environment(
         loader=jinja2.ChoiceLoader(
@@ -51,17 +49,30 @@ def environment() -> jinja2.Environment:
     made.globals["kind"] = lambda block: type(block).__name__
     made.globals["titled"] = titled
     made.globals["named"] = named
-    made.globals["asset"] = {file.name: _address_of(file) for file in STATIC_FOLDER.iterdir()}.__getitem__
+    made.globals["asset"] = {name: asset.address for name, asset in assets.items()}.__getitem__
     made.filters["as_json"] = lambda value: orjson.dumps(value).decode()
-    made.tests["number"] = lambda value: isinstance(value, int | float) and not isinstance(value, bool)
+    made.globals["numeric_columns"] = _numeric_columns
     return made
+
+
+def _numeric_columns(table: Table) -> set[int]:
+    """The columns whose values are numbers, or missing."""
+    return {
+        place
+        for place, column in enumerate(zip(*table.rows, strict=True))
+        if any(_is_number(value) for value in column) and all(_is_number(value) or value is None for value in column)
+    }
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class Renderer:
     """Makes documents of templates, with the words of the page's language."""
 
-    def __init__(self, menu: Sequence[Any], *, notice: str) -> None:
-        self._templates = environment()
+    def __init__(self, menu: Sequence[Any], *, assets: Mapping[str, Asset], notice: str) -> None:
+        self._templates = environment(assets)
         self._menu = menu
         self._notice = notice
 
@@ -95,8 +106,3 @@ def _cells(words: Words) -> Callable[[Any], Markup]:
         return escape(str(value))
 
     return cell
-
-
-def _address_of(file: Path) -> str:
-    version = hashlib.blake2b(file.read_bytes(), digest_size=6).hexdigest()
-    return f"{STATIC_ADDRESS}/{file.name}?v={version}"

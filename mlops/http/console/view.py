@@ -50,6 +50,7 @@ class Action:
             meanwhile, the endpoint refuses.
         asks_reason: whether the person has to give one.
         tone: ``bad`` for what is hard to undo.
+        accepted: said where the endpoint answers 202; default: that it waits for another person's approval.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Action:
     body: Mapping[str, Any] = field(default_factory=dict)
     asks_reason: bool = True
     tone: Literal["plain", "good", "bad"] = "plain"
+    accepted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

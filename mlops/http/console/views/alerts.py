@@ -54,10 +54,10 @@ def alert(parts: Parts, ask: Ask) -> View:
     if not (number.isascii() and number.isdigit() and len(number) < 10):
         raise UnknownAlert(f"alerts have numbers, got {number!r}")
     found = parts.alerts.get(int(number))
-    panels = [
-        Panel("alert", t("alerts.what"), [Said(found.sentence), _facts(found, ask), *_actions(found, ask)]),
-        Panel("evidence", t("alerts.evidence"), [Table(["name", "value"], list(_evidence(found.evidence)))]),
-    ]
+    panels = [Panel("alert", t("alerts.what"), [Said(found.sentence), _facts(found, ask), *_actions(found, ask)])]
+    if found.evidence:
+        table = Table(["name", "value"], list(_evidence(found.evidence)))
+        panels.append(Panel("evidence", t("alerts.evidence"), [table]))
     return View(
         t("alerts.one", number=found.alert_id),
         lead=found.rule,

@@ -1,0 +1,87 @@
+"""What is kept of a page: CSV that no spreadsheet runs, JSON for programs."""
+
+from __future__ import annotations
+
+import csv
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markupsafe import Markup
+
+from mlops.http.access import Visitor
+from mlops.http.console import Action, Actions, Ask, Choices, Details, Panel, View
+from mlops.http.console.exports import as_csv, as_html, as_json, tables_of
+from mlops.http.console.rendering import load_words
+from mlops.reports import Badge, Chart, Facts, Link, Prose, Said, Table
+
+AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
+CHART = Chart(Markup("<svg></svg>"), "a drawing")
+
+
+def ask(**params: str) -> Ask:
+    return Ask("/consola/x", {}, params, load_words()["es"], Visitor("ana", "operate"), AT)
+
+
+def read(text: str) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(text, newline=""), strict=True))
+
+
+@given(rows=st.lists(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0")), min_size=2, max_size=2)))
+def test_whatever_text_a_table_holds_comes_back_and_no_cell_begins_a_formula(rows: list[list[str]]) -> None:
+    text = as_csv(Table(["one", "other"], rows))
+    found = read(text)
+    assert found[0] == ["one", "other"]
+    for kept, row in zip(found[1:], rows, strict=True):
+        for cell, value in zip(kept, row, strict=True):
+            assert not cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+            assert cell in {value, f"'{value}"}
+
+
+def test_rows_end_as_the_standard_says_and_values_are_for_programs() -> None:
+    row = [AT, -1.5, None, True, Badge("sí", "good"), Link("#4", "/x"), Said('a "b", c'), CHART, "línea\nnueva"]
+    text = as_csv(Table([f"c{n}" for n in range(9)], [row]))
+    assert text.endswith("\r\n")
+    assert read(text)[1] == [
+        "2026-11-24T12:00:00+00:00", "-1.5", "", "True", "sí", "#4", 'a "b", c', "", "línea\nnueva",
+    ]  # fmt: skip
+    assert '"a ""b"", c"' in text
+
+
+@pytest.fixture
+def view() -> View:
+    actions = Actions([Action("ack", "/alerts/1/ack", "Do it")])
+    folded = Details("más", [Table(["name"], [["folded"]]), Prose("dentro")])
+    blocks: list[Any] = [
+        Facts([("rule", "latency"), ("until", AT), ("reason", None)]), Table(["name", "value"], [["a", 1.5]]),
+        Said("it said so"), CHART, actions, Choices("x", []), folded,
+    ]  # fmt: skip
+    return View("Título", "En una frase", Badge("bien", "good"), [Panel("one", "Uno", blocks), Panel("two", "Dos", [])])
+
+
+def test_json_holds_facts_tables_and_sentences_under_their_keys(view: View) -> None:
+    found = orjson.loads(orjson.dumps(as_json(view, ask(formato="json", ventana="7d"))))
+    assert found["address"] == "/consola/x?ventana=7d"
+    assert (found["title"], found["lead"], found["verdict"]) == ("Título", "En una frase", "bien")
+    one, two = found["panels"]
+    assert one["facts"] == {"rule": "latency", "until": AT.isoformat(), "reason": None}
+    assert [table["rows"] for table in one["tables"]] == [[{"name": "a", "value": 1.5}], [{"name": "folded"}]]
+    assert (one["texts"], one["charts"]) == (["it said so", "dentro"], ["a drawing"])
+    assert two == {"name": "two", "heading": "Dos"}
+
+
+def test_each_table_has_a_name_of_its_own(view: View) -> None:
+    assert list(tables_of(view)) == ["one", "one-2"]
+
+
+def test_a_report_shows_words_for_keys_and_nothing_to_press(view: View) -> None:
+    text = as_html(view, ask())
+    assert "regla" in text
+    assert "folded" in text
+    assert "Do it" not in text
+    assert "Dos" not in text
+    assert "2026-11-24" in text
