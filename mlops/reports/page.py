@@ -72,6 +72,7 @@ class Said:
 
 
 Cell = str | float | int | bool | datetime | Badge | Chart | Link | Said | None
+Row = list[Cell]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote, urlencode
 
+from mlops.errors import MlopsError
 from mlops.http.access import Visitor
 from mlops.http.words import Language, Words
 
@@ -47,8 +48,19 @@ class Ask:
 
     def number(self, name: str) -> int | None:
         """The value of the parameter *name* as a whole number from 1 on, None where it is none."""
-        value = self.params.get(name, "")
-        return int(value) if value.isascii() and value.isdigit() and 0 < len(value) < 10 and int(value) > 0 else None
+        return _whole(self.params.get(name, ""))
+
+    def path_number(self, name: str, missing: type[MlopsError]) -> int:
+        """The number that the path holds under *name*.
+
+        Raises:
+            MlopsError: a *missing* one, where it is no whole number from 1 on.
+        """
+        value = self.path_params[name]
+        number = _whole(value)
+        if number is None:
+            raise missing(f"{name}: must be a number from 1 on, got {value!r}")
+        return number
 
     def link(self, *parts: str, **params: str | int | None) -> str:
         """The address of a page of the console, in the language of this one: ``link("modelos", "ranker")``."""
@@ -73,3 +85,8 @@ class Ask:
 def language_of(params: Mapping[str, str]) -> Language:
     """Spanish, unless the address asks for English."""
     return "en" if params.get(_LANGUAGE) == "en" else "es"
+
+
+def _whole(text: str) -> int | None:
+    """*text* as a whole number from 1 on that a database can hold, None where it is none."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0 else None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from mlops.http.console.ask import Ask
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import Choice, Choices, ConsoleBlock
+from mlops.model_registry.records import Freeze
 from mlops.reports import Badge, Link, Said
 from mlops.reports.page import Cell, Tone
 
@@ -94,3 +95,10 @@ def rollout_link(ask: Ask, rollout_id: int) -> Link:
 def shortened(digest: str | None) -> str | None:
     """The beginning of a digest: enough to tell it from others."""
     return None if digest is None else digest[:16]
+
+
+def freeze_scope(ask: Ask, freeze: Freeze) -> Cell:
+    """Which models a freeze is of."""
+    if freeze.scope == "*":
+        return ask.words("overview.all_models")
+    return Link(freeze.scope, ask.link("modelos", **{MODEL: freeze.scope}))

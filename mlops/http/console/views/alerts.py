@@ -50,10 +50,7 @@ def alert(parts: Parts, ask: Ask) -> View:
         UnknownAlert: there is none of this number.
     """
     t = ask.words
-    number = ask.path_params["alert_id"]
-    if not (number.isascii() and number.isdigit() and len(number) < 10):
-        raise UnknownAlert(f"alerts have numbers, got {number!r}")
-    found = parts.alerts.get(int(number))
+    found = parts.alerts.get(ask.path_number("alert_id", UnknownAlert))
     panels = [Panel("alert", t("alerts.what"), [Said(found.sentence), _facts(found, ask), *_actions(found, ask)])]
     if found.evidence:
         table = Table(["name", "value"], list(_evidence(found.evidence)))

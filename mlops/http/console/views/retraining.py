@@ -60,10 +60,7 @@ def job(parts: Parts, ask: Ask) -> View:
         UnknownJob: there is none of this number.
     """
     t = ask.words
-    number = ask.path_params["job_id"]
-    if not (number.isascii() and number.isdigit() and len(number) < 10):
-        raise UnknownJob(f"jobs have numbers, got {number!r}")
-    found = parts.retraining.book.get(int(number))
+    found = parts.retraining.book.get(ask.path_number("job_id", UnknownJob))
     panels = [
         Panel("job", t("retraining.what"), _what(ask, found), width="half"),
         Panel("stages", t("retraining.stages"), [_stages(ask, found, parts.clock())], width="half"),

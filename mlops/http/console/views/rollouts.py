@@ -57,10 +57,7 @@ def rollout(parts: Parts, ask: Ask) -> View:
         UnknownRollout: there is none of this number.
     """
     t = ask.words
-    number = ask.path_params["rollout_id"]
-    if not (number.isascii() and number.isdigit() and len(number) < 10):
-        raise UnknownRollout(f"rollouts have numbers, got {number!r}")
-    found = parts.rollouts.get(int(number))
+    found = parts.rollouts.get(ask.path_number("rollout_id", UnknownRollout))
     events = parts.rollouts.events(found.rollout_id)
     panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), _because(found)])]
     if found.is_open:
