@@ -94,8 +94,6 @@ class _Maker:
         self._checks()
         self._answers()
         self._metrics()
-        with self.database.writing() as connection:
-            connection.execute(sa.text("ANALYZE"))
         self.registry.close()
         self.database.close()
 
