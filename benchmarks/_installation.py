@@ -139,7 +139,9 @@ class _Maker:
         numbers = range(1, self.size.versions)
         self._insert(schema.model_versions, (self._version(n, content, artefact, promoted) for n in numbers))
         self._insert(schema.moves, (move for n in numbers for move in self._moves(n, promoted)))
-        self._insert(schema.approvals, (self._approval(n) for n in numbers if n % 4 == 0 or n == self.size.versions - 1))
+        self._insert(
+            schema.approvals, (self._approval(n) for n in numbers if n % 4 == 0 or n == self.size.versions - 1)
+        )
         self._insert(schema.freezes, (self._freeze(n) for n in range(50)))
         with self.database.writing() as connection:
             connection.execute(sa.update(schema.models).values(generation=4 * self.size.versions, changed_at=self.now))
@@ -147,11 +149,25 @@ class _Maker:
     def _version(self, number: int, content: Mapping[str, Any], artefact: str | None, promoted: set[int]) -> Row:
         served = number in promoted
         name = self._name(number)
-        status = "production" if name == self.champion else "validation" if number >= self.size.versions - 3 else "archived"
+        status = (
+            "production" if name == self.champion else "validation" if number >= self.size.versions - 3 else "archived"
+        )
         gain = 0.4 + 0.1 * number / self.size.versions + self.draw.gauss(0, 0.01)
-        metrics = {"ndcg@3": gain, "mrr": gain + 0.08, "coverage": 0.6, "auc": 0.7, "n_train": 50_000.0, "log_loss": 0.3}
+        metrics = {
+            "ndcg@3": gain,
+            "mrr": gain + 0.08,
+            "coverage": 0.6,
+            "auc": 0.7,
+            "n_train": 50_000.0,
+            "log_loss": 0.3,
+        }
         parameters = {"learning_rate": 0.05, "num_leaves": 31, "min_child_samples": 20, "n_trees": 200 + number % 7}
-        kept = {**content, "metrics": metrics, "parameters": parameters, "parent_version": self._name(max(number - 4, 0))}
+        kept = {
+            **content,
+            "metrics": metrics,
+            "parameters": parameters,
+            "parent_version": self._name(max(number - 4, 0)),
+        }
         return {
             "model_id": MODEL_ID, "version": name, "status": status, "content": json.dumps(kept), "artefact": artefact,
             "registered_at": self._at(number / self.size.versions),
@@ -188,7 +204,9 @@ class _Maker:
                 "metric": "ndcg@3", "champion_mean": 0.41, "challenger_mean": 0.41 + effect, "effect": effect,
                 "low": effect - 0.006, "high": effect + 0.006, "n_units": 8_200, "p": 0.04, "alpha": 0.05,
             }  # fmt: skip
-            sentence = f"ndcg@3 {effect:+.4f} (95 % interval {effect - 0.006:+.4f} to {effect + 0.006:+.4f}), 8,200 lists"
+            sentence = (
+                f"ndcg@3 {effect:+.4f} (95 % interval {effect - 0.006:+.4f} to {effect + 0.006:+.4f}), 8,200 lists"
+            )
             verdicts.append({"gate": gate, "outcome": "passed", "sentence": sentence, "figures": figures})
         return {"verdicts": verdicts, "n_looks": number % 20, "holdout_id": f"{number:064x}"}
 
@@ -221,7 +239,11 @@ class _Maker:
             at = self._at((number + 1) / self.size.jobs)
             version = self._name(number * self.size.versions // self.size.jobs or 1)
             entered = {"pending": at, "running": at + timedelta(seconds=5), state: at + timedelta(minutes=4)}
-            result = {"metrics": {"ndcg@3": 0.41}, "parameters": {"n_trees": 200}, "curves": {"train": curve, "valid": curve}}
+            result = {
+                "metrics": {"ndcg@3": 0.41},
+                "parameters": {"n_trees": 200},
+                "curves": {"train": curve, "valid": curve},
+            }
             yield {
                 "model_id": MODEL_ID, "state": state, "requested_at": at, "requested_by": "schedule", "automatic": True,
                 "because": "1,204 new labelled samples", "parameters": "{}", "seed": number, "token": number,
@@ -272,11 +294,15 @@ class _Maker:
     def _rollouts(self) -> None:
         clock = _Clock(self.now - timedelta(hours=3))
         controller = RolloutController(self.registry, clock=clock)
-        ended = [n for n in range(1, self.size.versions - 3) if n % max(1, self.size.versions // self.size.rollouts) == 0]
+        ended = [
+            n for n in range(1, self.size.versions - 3) if n % max(1, self.size.versions // self.size.rollouts) == 0
+        ]
         ended = ended[: self.size.rollouts]
         self._insert(schema.rollouts, (self._ended(n) for n in ended))
         challenger = self._name(self.size.versions - 2)
-        rollout = controller.start(MODEL_ID, challenger, plan=_PLAN, because="asked for by the weekly review", actor="ana")
+        rollout = controller.start(
+            MODEL_ID, challenger, plan=_PLAN, because="asked for by the weekly review", actor="ana"
+        )
         router = CanaryRouter(self.database, MODEL_ID, worker="bench")
         router.refresh()
         router.ready(challenger)
@@ -290,7 +316,10 @@ class _Maker:
             clock.time += timedelta(minutes=4)
             controller.step()
         figures = controller.look(controller.get(rollout.rollout_id)).figures()
-        self._insert(schema.rollout_events, (event for place, n in enumerate(ended, 1) for event in self._events(place, n, figures)))
+        self._insert(
+            schema.rollout_events,
+            (event for place, n in enumerate(ended, 1) for event in self._events(place, n, figures)),
+        )
         bars = (n for place, n in enumerate(ended) if place % 6 == 5)
         self._insert(schema.barred_versions, (self._bar(n) for n in bars))
 
@@ -350,7 +379,12 @@ class _Maker:
             versions = {self.champion, *(self._name(n) for n in promoted[max(place - 2, 0) : place + 1])}
             for version, language, mode in itertools.product(versions, ("es", "en"), ("full", "words")):
                 n = self.draw.randrange(20, 400)
-                row = {"day": (self.now - timedelta(days=ago)).date(), "version": version, "language": language, "mode": mode}
+                row = {
+                    "day": (self.now - timedelta(days=ago)).date(),
+                    "version": version,
+                    "language": language,
+                    "mode": mode,
+                }
                 clicked = float(round(n * 0.3))
                 yield {**row, "measure": "click_rate", "n": n, "total": clicked, "squares": clicked}
                 yield {**row, "measure": "ndcg@3", "n": n, "total": n * 0.6, "squares": n * 0.42}
@@ -365,7 +399,9 @@ class _Maker:
         today = now_ms // DAY
         for day in range(today - self.size.days + 1, today):
             self._past_day(folder, day, rng)
-        self._recent(folder, max(today * DAY, now_ms - DAY) if now_ms - today * DAY > HOUR else now_ms - DAY, now_ms, rng)
+        self._recent(
+            folder, max(today * DAY, now_ms - DAY) if now_ms - today * DAY > HOUR else now_ms - DAY, now_ms, rng
+        )
         keep_house(folder, clock=lambda: datetime.now(UTC), ages=Ages())
 
     def _measures(self, day: int) -> Iterator[tuple[str, dict[str, str], float, Callable[..., Any]]]:
@@ -403,7 +439,10 @@ class _Maker:
     def _past_day(self, folder: Path, day: int, rng: np.random.Generator) -> None:
         """A day as its rollup: sketches of hours, of the day, of all time, and the last hundred points."""
         windows = Windows(
-            retention_days=90, now_ms=lambda: (day + 1) * DAY, max_series_per_name=MAX_SERIES_PER_NAME, max_names=MAX_NAMES
+            retention_days=90,
+            now_ms=lambda: (day + 1) * DAY,
+            max_series_per_name=MAX_SERIES_PER_NAME,
+            max_names=MAX_NAMES,
         )
         for name, labels, share, drawn in self._measures(day):
             series = series_of(name, labels)

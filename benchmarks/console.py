@@ -60,7 +60,14 @@ def main() -> None:
     peer = of_mlflow(size.versions, chosen.rounds)
     show(figures, cold, memory, ready, peer, size, chosen.rounds)
     finish(
-        {"machine": machine(), "size": vars(size), "pages": figures, "first_ms": cold, "rss_mb": memory, "mlflow": peer},
+        {
+            "machine": machine(),
+            "size": vars(size),
+            "pages": figures,
+            "first_ms": cold,
+            "rss_mb": memory,
+            "mlflow": peer,
+        },
         chosen.json,
     )
 
@@ -107,7 +114,9 @@ def n_ended(size: Size) -> int:
     return min(size.rollouts, (size.versions - 4) // every)
 
 
-def measure(work: Path, size: Size, rounds: int) -> tuple[dict[str, dict[str, float]], dict[str, float], list[int], float]:
+def measure(
+    work: Path, size: Size, rounds: int
+) -> tuple[dict[str, dict[str, float]], dict[str, float], list[int], float]:
     """Figures of each page, the first answers, memory before and after, seconds until ready."""
     asked = addresses(size)
     walls: dict[str, list[float]] = {address: [] for address in asked}

@@ -60,7 +60,9 @@ def main() -> None:
         for name in ("rss_mb", "n_files", "n_threads", "n_listeners")
     ]
     print(table(["", "after the warm-up", "at the end", "pages closed"], rows))
-    print(f"\nmemory: {slope:+.1f} MB an hour (95 % interval {low:+.1f} to {high:+.1f}); CPU {100 * cpu:.0f} % of a core")
+    print(
+        f"\nmemory: {slope:+.1f} MB an hour (95 % interval {low:+.1f} to {high:+.1f}); CPU {100 * cpu:.0f} % of a core"
+    )
     print(", ".join(f"{name}: {n:,}" for name, n in sorted(counts.items())))
     finish(
         {"machine": machine(), "minutes": chosen.minutes, "mb_per_hour": [slope, low, high], "cpu_share": cpu,
@@ -122,7 +124,9 @@ class Users:
             found = answer.read()
         finally:
             connection.close()
-        self._count(f"{method} {path.split('?')[0] if path.startswith('/consola') else path.split('/')[1]} {answer.status}")
+        self._count(
+            f"{method} {path.split('?')[0] if path.startswith('/consola') else path.split('/')[1]} {answer.status}"
+        )
         return found
 
     def _cook(self) -> None:

@@ -88,7 +88,13 @@ def grow(database: Database, n: int) -> None:
             "decided_at": NOW, "decided_by": "ana", "decided_because": "good",
         }  # fmt: skip
         add(schema.approvals, [{**decided, "version": name} for name in names], without="approval_id")
-        freeze = {"scope": MODEL, "frozen_by": "ana", "because": "holidays", "lifted_by": "ana", "lifted_because": "over"}
+        freeze = {
+            "scope": MODEL,
+            "frozen_by": "ana",
+            "because": "holidays",
+            "lifted_by": "ana",
+            "lifted_because": "over",
+        }
         at = NOW - timedelta(days=30)
         add(schema.freezes, [{**freeze, "frozen_at": at, "lifted_at": at}] * n, without="freeze_id")
 
@@ -121,13 +127,19 @@ def test_a_page_asks_no_more_where_five_times_as_much_has_happened(lived_world: 
         shutil.copytree(lived_world, tmp_path / str(n))
         found[n] = work_by_page(tmp_path / str(n), n)
     little, much = found[LITTLE], found[MUCH]
-    more_statements = {each: (little[each], much[each]) for each in much if much[each].n_statements > little[each].n_statements}
+    more_statements = {
+        each: (little[each], much[each]) for each in much if much[each].n_statements > little[each].n_statements
+    }
     assert more_statements == {}
-    more_work = {each: (little[each], much[each]) for each in much if much[each].n_strides > allowed(each, little[each])}
+    more_work = {
+        each: (little[each], much[each]) for each in much if much[each].n_strides > allowed(each, little[each])
+    }
     assert more_work == {}
 
 
 def allowed(address: str, before: Work) -> float:
     """The list of all models says how many versions each has: they are counted in an index, all else is as before."""
-    counted = _TO_COUNT_ONE * (MUCH - LITTLE) / _STRIDE if address.startswith("/modelos?") or address == "/modelos" else 0
+    counted = (
+        _TO_COUNT_ONE * (MUCH - LITTLE) / _STRIDE if address.startswith("/modelos?") or address == "/modelos" else 0
+    )
     return _MORE * before.n_strides + 5 + counted
