@@ -264,7 +264,11 @@ def _errors(kind: type[Exception], *, depth: int) -> Iterator[tuple[str, ...]]:
     indent = "&nbsp;&nbsp;" * depth
     told = _cell(_plain(inspect.getdoc(kind) or ""))
     yield f"{indent}`{kind.__name__}`", told, status, str(exits.exit_code_of(kind))
-    ours = [one for one in kind.__subclasses__() if one.__module__.split(".")[0] in ("mlops", "recipes")]
+    ours = [
+        one
+        for one in kind.__subclasses__()
+        if one.__module__.split(".")[0] in ("mlops", "recipes") and not one.__name__.startswith("_")
+    ]
     for one in sorted(ours, key=lambda one: (one.__module__, one.__name__)):
         yield from _errors(one, depth=depth + 1)
 

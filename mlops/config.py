@@ -140,6 +140,10 @@ class Settings(BaseSettings):
     rollout_shadow: str = Field(
         "1h", description="How long a challenger only answers aside, such as 30m; 0: not at all."
     )
+    rollout_interleave: str = Field(
+        "0",
+        description="How long lists are drafted from both rankings, and in which share of requests: 2h:20%; 0: not.",
+    )
     rollout_canary: str = Field("5%,25%,50%", description="Shares of users that get the challenger, one after another.")
     rollout_hold: str = Field("2h", description="How long each share is held, at least.")
     rollout_guards: str = Field(

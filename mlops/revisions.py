@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -36,11 +35,11 @@ def marks(database: Database) -> Mapping[str, Hashable]:
         return {topic: tuple(_rows(connection, query) for query in queries) for topic, queries in _QUERIES.items()}
 
 
-def _rows(connection: sa.Connection, query: sa.Select[Any]) -> Hashable:
+def _rows(connection: sa.Connection, query: sa.Executable) -> Hashable:
     return tuple(tuple(row) for row in connection.execute(query))
 
 
-def _not_lifted(table: sa.Table) -> sa.Select[Any]:
+def _not_lifted(table: sa.Table) -> sa.Executable:
     (number,) = table.primary_key
     return sa.select(sa.func.count(), sa.func.max(number)).where(table.c.lifted_at.is_(None))
 
@@ -69,7 +68,7 @@ _OPEN_ROLLOUTS = (
     .order_by(rollouts.c.rollout_id)
     .limit(_MOST_ROWS)
 )
-_QUERIES: Mapping[str, tuple[sa.Select[Any], ...]] = {
+_QUERIES: Mapping[str, tuple[sa.Executable, ...]] = {
     "models": (
         sa.select(sa.func.count(), sa.func.sum(models.c.generation)),
         sa.select(sa.func.max(approvals.c.approval_id)),

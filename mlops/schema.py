@@ -354,7 +354,7 @@ rollouts = sa.Table(
         ["model_id", "challenger"], ["model_versions.model_id", "model_versions.version"], name="rollout_of_a_version"
     ),
     sa.CheckConstraint(
-        "status IN ('shadow', 'canary', 'watch', 'promoted', 'rolled_back', 'aborted', 'expired')",
+        "status IN ('shadow', 'interleave', 'canary', 'watch', 'promoted', 'rolled_back', 'aborted', 'expired')",
         name="rollout_status_is_known",
     ),
     sa.Index(

@@ -42,7 +42,8 @@ class Place(NamedTuple):
 class Shown:
     """One recipe of an answer, at its *position* from 1, with what the ranker knew of it.
 
-    *propensity* is the probability with which it came there, see :mod:`recipes.exploration`.
+    *propensity* is the probability with which it came there, see :mod:`recipes.exploration`. *team* says whose ranking
+    brought it into a list of two rankings: champion, challenger or both; None in a list of one.
     """
 
     position: int
@@ -50,6 +51,7 @@ class Shown:
     score: float
     features: Mapping[str, float]
     propensity: float = 1.0
+    team: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ class Answer:
         mode: ``full``; ``words_only`` without an encoder; ``popular`` without an index; ``direct`` where a cook opened
             a recipe without asking.
         stage_ms: milliseconds spent in each stage of the path.
-        arm: of a rollout, None where none is on.
+        arm: of a rollout, None where none is on: champion, challenger or interleaved, a list of both rankings, whose
+            *model_version* is the champion.
         arm_propensity: how likely this request was to get that arm, above 0 to 1.
         place: where its query lies on the map, None where it was not encoded or there is no map.
     """

@@ -279,6 +279,7 @@ def _impression_rows(answer: Answer) -> list[dict[str, Any]]:
             "score": shown.score,
             "features": dict(shown.features),
             "propensity": shown.propensity,
+            "team": shown.team,
         }
         for shown in answer.shown
     ]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from mlops.clock import Clock, in_utc, utc_now
 from mlops.store import Database, upsert
-from recipes.evaluation.answers import AnswerReader, evaluate_queries
+from recipes.evaluation.answers import AnswerReader, OnQuery, evaluate_queries
 from recipes.evaluation.items import Items
 from recipes.evaluation.query_sets import golden_queries
 from recipes.recommender import Recommender
@@ -67,9 +67,11 @@ class GoldenResults:
         with self._database.reading() as connection:
             return connection.execute(query).scalar() == index_name
 
-    def ask(self, recommender: Recommender) -> GoldenResult | None:
+    def ask(self, recommender: Recommender, *, on_query: OnQuery = lambda: None) -> GoldenResult | None:
         """Ask the version that serves, off the record, and keep what it answers; None where there is nothing to ask.
 
+        Args:
+            on_query: called after each query; what it raises ends it all, and nothing is kept.
         Raises:
             EncoderUnavailable, IndexUnavailable, StoreUnavailable: it cannot be asked as usual.
         """
@@ -84,6 +86,7 @@ class GoldenResults:
             measured = evaluate_queries(
                 recommender, ranker, golden,
                 items=items, reader=AnswerReader(recommender.lexicon), source="golden", metrics=(_METRIC,),
+                on_query=on_query,
             )  # fmt: skip
             answered, metric = measured.golden, measured.metrics[_METRIC]
             ndcg = float(metric.mean) if metric.values.size else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -35,6 +36,10 @@ class _Task:
     make: Callable[[], object]
 
 
+class _Stopping(Exception):
+    """The service ends, and does not wait for what can be made later."""
+
+
 class Insight:
     """Counts the quality of days, checks for drift, and asks golden queries of a version that has not been asked."""
 
@@ -48,10 +53,11 @@ class Insight:
         self._signals = RecipeSignals(registry, database, clock=clock)
         self._leases = Leases(database, clock=clock)
         self._tasks = (
-            _Task("quality-days", DAYS_SECONDS, self.days.refresh),
+            _Task("quality-days", DAYS_SECONDS, lambda: self.days.refresh(on_day=self._go_on)),
             _Task("drift-check", DRIFT_SECONDS, self.check_drift),
             _Task("golden-queries", GOLDEN_SECONDS, self.ask_golden),
         )
+        self._is_stopping = threading.Event()
         self._thread = Repeating(
             "insight",
             self.look,
@@ -62,10 +68,12 @@ class Insight:
 
     def start(self) -> None:
         """Begin to work in the background."""
+        self._is_stopping.clear()
         self._thread.start()
 
     def stop(self) -> None:
-        """Work no more."""
+        """Work no more; what is half made is made anew another time."""
+        self._is_stopping.set()
         self._thread.stop()
 
     def look(self) -> list[str]:
@@ -90,7 +98,11 @@ class Insight:
         """
         index = self._recommender.index
         if index is not None and not self.golden.is_known(self._recommender.ranker.version, index.name):
-            self.golden.ask(self._recommender)
+            self.golden.ask(self._recommender, on_query=self._go_on)
+
+    def _go_on(self) -> None:
+        if self._is_stopping.is_set():
+            raise _Stopping("the service ends")
 
     def _is_made(self, task: _Task) -> bool:
         try:
@@ -98,7 +110,7 @@ class Insight:
             if self._leases.take(task.name, "service", task.every_seconds * 0.9) is None:
                 return False
             task.make()
-        except MlopsError as error:
+        except (MlopsError, _Stopping) as error:
             _log.info("%s comes later: %s", task.name, error)
             return False
         return True

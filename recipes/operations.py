@@ -17,7 +17,7 @@ from mlops.monitoring.thresholds import thresholds_of
 from mlops.retraining import RetrainingOrchestrator, RetrainingRunner
 from mlops.retraining.opening import open_orchestrator, trainers_of
 from mlops.retraining.rules import rules_of_jobs
-from mlops.rollout import RolloutController, RolloutRunner
+from mlops.rollout import Expect, Expected, RolloutController, RolloutRunner
 from recipes.config import Settings
 from recipes.live_quality import LiveQuality
 from recipes.measures import MEASURES, ServiceMeasures
@@ -63,7 +63,9 @@ class Operations:
         thresholds = thresholds_of(settings)
         database = registry.database
         self.retraining = _retraining(settings, registry, clock)
-        self.rollouts = RolloutController(registry, alarm=self._raise_alarm, serving=serving, clock=clock)
+        self.rollouts = RolloutController(
+            registry, alarm=self._raise_alarm, serving=serving, expect=_expectations(registry, clock), clock=clock
+        )
         self._runners = (RetrainingRunner(self.retraining), RolloutRunner(self.rollouts))
         self.metrics = open_metrics(settings, clock=clock)
         for name, one in MEASURES.items():
@@ -122,4 +124,16 @@ def _retraining(settings: Settings, registry: ModelRegistry, clock: Clock) -> Re
     trainers = trainers_of(settings)
     trainers.register(MODEL_ID, TRAINER)
     signals = RecipeSignals(registry, registry.database, clock=clock)
-    return open_orchestrator(settings, registry=registry, trainers=trainers, signals=signals)
+    return open_orchestrator(
+        settings, registry=registry, trainers=trainers, signals=signals, expect=_expectations(registry, clock)
+    )
+
+
+def _expectations(registry: ModelRegistry, clock: Clock) -> Expect:
+    def expect(model_id: str, champion: str, challenger: str) -> Expected | None:
+        # A service that starts no rollout does without what this loads.
+        from recipes.evaluation.off_policy import FirstPlaceExpectations
+
+        return FirstPlaceExpectations(registry, clock=clock)(model_id, champion, challenger)
+
+    return expect

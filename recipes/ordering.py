@@ -37,10 +37,12 @@ class OrderedCandidates:
     kept: Mapping[Notice, NDArray[np.bool_]]
     mode: Mode
 
-    def shown(self, position: int, place: int, stored: StoredRecipe, propensity: float) -> Shown:
+    def shown(
+        self, position: int, place: int, stored: StoredRecipe, propensity: float, team: str | None = None
+    ) -> Shown:
         """The candidate at *place*, shown at *position*."""
         values = {name: float(column[place]) for name, column in self.features.items()}
-        return Shown(position, stored, float(self.scores[place]), values, propensity)
+        return Shown(position, stored, float(self.scores[place]), values, propensity, team)
 
     def relaxed(self, places: Sequence[int]) -> list[Notice]:
         """What had to be relaxed to show the candidates at *places*."""

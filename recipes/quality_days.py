@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, cast
@@ -37,9 +37,11 @@ class QualityDays:
         self._database = database
         self._clock = clock
 
-    def refresh(self) -> list[date]:
+    def refresh(self, *, on_day: Callable[[], object] = lambda: None) -> list[date]:
         """Count the days that are new or may have changed; those that were counted, oldest first.
 
+        Args:
+            on_day: called before each day; what it raises ends it all, with the days before counted.
         Raises:
             StoreUnavailable: the database does not answer.
         """
@@ -50,6 +52,7 @@ class QualityDays:
             return []
         days = [first + number * _DAY for number in range((until.date() - first).days + 1)]
         for day in days:
+            on_day()
             self._count(day, until)
         return days
 

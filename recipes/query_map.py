@@ -70,7 +70,7 @@ class QueryMap:
         # The sign of a direction is chance: its largest part points upwards.
         axes = axes * np.sign(axes[[0, 1], np.abs(axes).argmax(axis=1)])[:, None]
         reach = np.quantile(np.abs((rows - middle) @ axes.T), 0.98, axis=0)
-        axes = (axes * (_PER_UNIT / reach)[:, None]).astype(np.float32)
+        axes = np.ascontiguousarray(axes * (_PER_UNIT / reach)[:, None], dtype=np.float32)
         explained = float(variances[-2:].sum() / variances.sum())
         offset = axes @ middle.astype(np.float32)
         made = cls(encoder, axes, offset, explained, len(numbers), ())

@@ -39,6 +39,7 @@ from recipes.query import Understanding, understand
 from recipes.query_map import QueryMap
 from recipes.ranker import MODEL_ID, HybridRanker, Ranker, RankingContext
 from recipes.ranker.base import try_out
+from recipes.rival import AnswerBy, Rival
 from recipes.terms import terms_of
 from recipes.text import Language
 
@@ -77,7 +78,7 @@ class Tastes(Protocol):
 class Arms(Protocol):
     """Knows which version's turn it is where two of them serve; see :class:`recipes.rollouts.RankerRollout`."""
 
-    def answered(self, unit_id: str, champion: Ranker, answer_by: Callable[[Ranker], Answer]) -> Answer:
+    def answered(self, request_id: str, user_id: str | None, champion: Ranker, answer_by: AnswerBy) -> Answer:
         """The answer of the version whose turn it is for this cook or request; *champion* serves all others."""
 
 
@@ -158,10 +159,10 @@ class Recommender:
         # One ranker for the whole answer: another may take its place at any moment.
         champion, arms, request_id = self.ranker, self.arms, self._new_id()
 
-        def by(ranker: Ranker) -> Answer:
-            return self._answered(ask, ranker, self._exploration, request_id)
+        def by(ranker: Ranker, rival: Rival | None = None) -> Answer:
+            return self._answered(ask, ranker, self._exploration, request_id, rival)
 
-        answer = by(champion) if arms is None else arms.answered(ask.user_id or request_id, champion, by)
+        answer = by(champion) if arms is None else arms.answered(request_id, ask.user_id, champion, by)
         self._on_answer(answer)
         return answer
 
@@ -175,7 +176,9 @@ class Recommender:
         """
         return self._answered(ask, ranker, _NO_EXPLORATION, self._new_id())
 
-    def _answered(self, ask: Ask, ranker: Ranker, exploration: Exploration, request_id: str) -> Answer:
+    def _answered(
+        self, ask: Ask, ranker: Ranker, exploration: Exploration, request_id: str, rival: Rival | None = None
+    ) -> Answer:
         stages = _Stages()
         understanding = understand(ask.query, self.lexicon)
         unknown = unknown_exclusions(ask.filters, self.lexicon, understanding.language)
@@ -183,8 +186,13 @@ class Recommender:
         rules = understanding.constraints.merged(constraints_from(ask.filters, self.lexicon, understanding.language))
         stages.end("parse")
         try:
-            ranked = self._ranked(ask, understanding, rules, ranker, stages)
-            shown, notices = self._from_index(ranked, ask, rules, exploration, request_id)
+            ranked, others = self._ranked(ask, understanding, rules, ranker, rival, stages)
+            found = self._loaded(ranked, rules, ask.n)
+            if rival is None or others is None:
+                placed = _explored(ranked, found, exploration, ask.n, request_id)
+            else:
+                placed = _drafted(found, self._loaded(others, rules, ask.n), rival, ask.n)
+            shown, notices = _shown(ranked, placed, ask.n)
             mode, n_candidates = ranked.mode, len(ranked.candidates)
             stages.end("load")
         except (EncoderUnavailable, IndexUnavailable, StoreUnavailable) as error:
@@ -263,8 +271,15 @@ class Recommender:
         return [found[number] for number in numbers if number in found]
 
     def _ranked(
-        self, ask: Ask, understanding: Understanding, rules: Constraints, ranker: Ranker, stages: _Stages
-    ) -> OrderedCandidates:
+        self,
+        ask: Ask,
+        understanding: Understanding,
+        rules: Constraints,
+        ranker: Ranker,
+        rival: Rival | None,
+        stages: _Stages,
+    ) -> tuple[OrderedCandidates, OrderedCandidates | None]:
+        """The candidates as *ranker* orders them, and as *rival* does where there is one that can."""
         index = self.index
         if index is None:
             raise IndexUnavailable("there is no index yet; run: recipes index")
@@ -276,12 +291,17 @@ class Recommender:
         if vector is None and not len(candidates):
             raise EncoderUnavailable("the words of the query find nothing, and the encoder does not answer")
         stages.end("retrieve")
-        features = ranker.features(candidates, self._context(candidates.numbers, ask, rules))
-        ranked = in_order(
-            candidates, features, ranker.score(features), rules, "words_only" if vector is None else "full"
-        )
+        context = self._context(candidates.numbers, ask, rules)
+        mode: Mode = "words_only" if vector is None else "full"
+
+        def order(by: Ranker) -> OrderedCandidates:
+            features = by.features(candidates, context)
+            return in_order(candidates, features, by.score(features), rules, mode)
+
+        ranked = order(ranker)
+        others = None if rival is None else rival.ordered(order)
         stages.end("rank")
-        return ranked
+        return ranked, others
 
     def _context(self, numbers: NDArray[np.int64], ask: Ask, rules: Constraints) -> RankingContext:
         user_id, learned = ask.user_id, self.tastes
@@ -305,21 +325,6 @@ class Recommender:
     def database(self) -> Database:
         """Where its catalogue is."""
         return self._catalogue.database
-
-    def _from_index(
-        self, ranked: OrderedCandidates, ask: Ask, rules: Constraints, exploration: Exploration, request_id: str
-    ) -> tuple[list[Shown], list[Notice]]:
-        found = self._loaded(ranked, rules, ask.n)
-        tiers = ranked.tiers[[place for place, _ in found]].tolist()
-        arranged = exploration.arranged(tiers, n=ask.n, request_id=request_id)
-        shown = [
-            ranked.shown(position, *found[which], propensity)
-            for position, (which, propensity) in enumerate(arranged, start=1)
-        ]
-        notices = ranked.relaxed([found[which][0] for which, _ in arranged])
-        if ranked.mode == "words_only":
-            notices.append("words_only")
-        return shown, [*notices, *_about_number(len(shown), ask.n)]
 
     def _vector(self, text: str) -> Vector | None:
         try:
@@ -410,6 +415,40 @@ class Recommender:
                 self._contents.clear()
             self._contents[stored.content_hash] = known
         return known
+
+
+Placed = list[tuple[int, StoredRecipe, float, str | None]]
+"""What is shown, first position first: its place among the candidates, the recipe, its propensity and its team."""
+
+
+def _explored(
+    ranked: OrderedCandidates,
+    found: Sequence[tuple[int, StoredRecipe]],
+    exploration: Exploration,
+    n: int,
+    request_id: str,
+) -> Placed:
+    tiers = ranked.tiers[[place for place, _ in found]].tolist()
+    arranged = exploration.arranged(tiers, n=n, request_id=request_id)
+    return [(*found[which], propensity, None) for which, propensity in arranged]
+
+
+def _drafted(
+    found: Sequence[tuple[int, StoredRecipe]], others: Sequence[tuple[int, StoredRecipe]], rival: Rival, n: int
+) -> Placed:
+    # Both orders keep the tiers, and each round of a draft takes the best that is left of either: so does the list.
+    stored = dict((*found, *others))
+    draft = rival.drafted([place for place, _ in found], [place for place, _ in others], n)
+    columns = zip(draft.items, draft.propensities, draft.teams, strict=True)
+    return [(place, stored[place], propensity, team) for place, propensity, team in columns]
+
+
+def _shown(ranked: OrderedCandidates, placed: Placed, n: int) -> tuple[list[Shown], list[Notice]]:
+    shown = [ranked.shown(position, *one) for position, one in enumerate(placed, start=1)]
+    notices = ranked.relaxed([place for place, *_ in placed])
+    if ranked.mode == "words_only":
+        notices.append("words_only")
+    return shown, [*notices, *_about_number(len(shown), n)]
 
 
 def _about_number(n_shown: int, n_asked: int) -> Sequence[Notice]:

@@ -1,4 +1,4 @@
-"""A new version of the ranker beside the one that serves: it answers aside first, then a share of the cooks.
+"""A new version of the ranker beside the one that serves: aside first, then in shared lists, then for some cooks.
 
 A cook never sees a challenger fail: the version that is known to be good answers then, and the failure is counted.
 """
@@ -15,10 +15,11 @@ from mlops.clock import Clock, utc_now
 from mlops.errors import StoreUnavailable
 from mlops.live_model import Load
 from mlops.model_registry import ModelRegistry
-from mlops.rollout import CanaryRouter, Challenger, Choice, Ranked, ShadowRunner
+from mlops.rollout import CanaryRouter, Challenger, Choice, Drafter, Ranked, ShadowRunner
 from recipes.answer import Answer, Ask
 from recipes.errors import EncoderUnavailable, IndexUnavailable
 from recipes.ranker import MODEL_ID, Ranker
+from recipes.rival import AnswerBy, Rival
 from recipes.rollout_clicks import ClickCounts
 
 _log = logging.getLogger("recipes.rollouts")
@@ -89,20 +90,36 @@ class RankerRollout:
         self.router.refresh()
         self._challenger.refresh()
 
-    def answered(self, unit_id: str, champion: Ranker, answer_by: Callable[[Ranker], Answer]) -> Answer:
+    def answered(self, request_id: str, user_id: str | None, champion: Ranker, answer_by: AnswerBy) -> Answer:
         """The answer to a cook or request, made by the version whose turn it is, with its arm.
 
         Args:
             champion: what serves everybody else.
             answer_by: makes the answer.
         """
-        choice = self.router.choose(unit_id)
+        shared, served = self.router.interleave(request_id), self._challenger.served
+        if shared is not None and served is not None:
+            return self._interleaved(*shared, served.model, champion, answer_by)
+        choice = self.router.choose(user_id or request_id)
         if choice.rollout_id is None:
             return answer_by(champion)
         ranker, stand_in = self._by_turn(choice, champion)
         answer = self._observed(choice, ranker, answer_by, stand_in)
         if choice.counted_as == "champion" and self._challenger.served is not None:
             self._shadow.submit(answer.ask, answer)
+        return replace(answer, arm=choice.arm, arm_propensity=choice.propensity)
+
+    def _interleaved(
+        self, choice: Choice, draft: Drafter, challenger: Ranker, champion: Ranker, answer_by: AnswerBy
+    ) -> Answer:
+        rival = Rival(challenger, lambda one, other, k: draft(one, other, k=k))
+        answer = answer_by(champion, rival)
+        if answer.mode != "popular":
+            # A cook waits for both rankings, which is no fault of the challenger: it is held to what it takes alone.
+            seconds = (answer.latency_ms - answer.stage_ms["rank"]) / 1_000 + rival.seconds
+            self.router.observe(
+                choice, answered_by=challenger.version, failed=rival.failed, valid=rival.valid, seconds=seconds
+            )
         return replace(answer, arm=choice.arm, arm_propensity=choice.propensity)
 
     def to_dict(self) -> dict[str, Any] | None:
@@ -128,9 +145,7 @@ class RankerRollout:
             return served.model, champion
         return champion, None
 
-    def _observed(
-        self, choice: Choice, ranker: Ranker, answer_by: Callable[[Ranker], Answer], stand_in: Ranker | None
-    ) -> Answer:
+    def _observed(self, choice: Choice, ranker: Ranker, answer_by: AnswerBy, stand_in: Ranker | None) -> Answer:
         try:
             answer = answer_by(ranker)
         except _AWAY:

@@ -72,7 +72,8 @@ imports = sa.Table(
 )
 
 # One answer. The query itself is not kept: its hash tells equal queries from different ones. `arm` is that of a
-# rollout, champion or challenger, and `arm_propensity` how likely this request was to get it; null and 1 where none is.
+# rollout, champion, challenger or interleaved (a list of both), and `arm_propensity` how likely this request was to get
+# it; null and 1 where none is.
 # `map_x` and `map_y` are the cell of the map `query_map` that the query lies in; null where it has none.
 answers = sa.Table(
     "answers",
@@ -97,7 +98,8 @@ answers = sa.Table(
     sa.Index("answers_by_version", "model_version", "answered_at"),
 )
 
-# One recipe of an answer, at its position (from 1), with what the ranker knew when it was shown.
+# One recipe of an answer, at its position (from 1), with what the ranker knew when it was shown. `team` is whose
+# ranking brought it into an interleaved list: champion, challenger or both.
 impressions = sa.Table(
     "impressions",
     metadata,
@@ -107,6 +109,7 @@ impressions = sa.Table(
     sa.Column("score", sa.Float, nullable=False),
     sa.Column("features", sa.JSON, nullable=False),
     sa.Column("propensity", sa.Float, nullable=False),
+    sa.Column("team", sa.String),
     sa.UniqueConstraint("request_id", "recipe_id", name="impressions_once_per_answer"),
 )
 

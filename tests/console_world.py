@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +20,24 @@ from fastapi import FastAPI
 from mlops import ModelMetadata, ModelRegistry
 from mlops import schema as mlops_schema
 from mlops.artefacts import DiskArtefacts
+from mlops.drift import ReferenceProfile, check_drift
 from mlops.http import alerts, console, metrics, models, problems, retraining, rollouts
 from mlops.http.access import Access
 from mlops.http.console import Gauge, Headline, Parts
+from mlops.http.console.measures import (
+    Breakdown,
+    EstimateMeasures,
+    QualityMeasure,
+    QualityMeasures,
+    TrafficMeasures,
+)
 from mlops.http.console.pages import PAGES
 from mlops.http.limits import BodyLimit
 from mlops.model_registry import Lineage
 from mlops.monitoring.alerts import AlertBook, Firing
 from mlops.monitoring.collector import MetricsCollector
+from mlops.monitoring.daily_quality import DayTally
+from mlops.monitoring.drift_book import DriftBook
 from mlops.retraining import (
     ColumnDrift,
     Degradation,
@@ -54,6 +64,22 @@ PLAN = RolloutPlan(
     max_seconds=86_400, watch_seconds=3_600, least_requests=40,
 )  # fmt: skip
 _EVERY_MINUTES = 15
+TRAFFIC = TrafficMeasures(
+    requests="request_count",
+    errors="error_rate",
+    latency="api_latency_ms",
+    latency_limit_ms=500,
+    error_limit=0.05,
+    slow_ms=100,
+    breakdowns=(
+        Breakdown("version", "version", latency="api_latency_ms"),
+        Breakdown("route", "route", requests="request_count", errors="error_rate"),
+    ),
+    stages={"parse": "parse_ms", "encode": "encode_ms", "shelf": "shelf_ms"},
+    waiting=("queue_depth", "queue"),
+    dropped=("dropped_count", "queue"),
+    gauges={"memory": "process_memory_mb"},
+)
 HEADLINE = Headline(
     MODEL,
     {"es": "clics por lista", "en": "clicks per list"},
@@ -86,27 +112,33 @@ class WorldSignals:
         ]  # fmt: skip
 
 
-# An address of each page whose route has parameters, in this world; beside them, addresses worth a look of their own.
+# An address of each page whose route has parameters, in this world, the richest first; beside them, addresses worth a
+# look of their own.
 SAMPLES: Mapping[str, Sequence[str]] = {
     "/alertas": ["/alertas", "/alertas?estado=resolved", "/alertas?estado=acknowledged&antes=2"],
-    "/alertas/{alert_id}": ["/alertas/1", "/alertas/2"],
+    "/alertas/{alert_id}": ["/alertas/2", "/alertas/1"],
     "": ["", "?modelo=other"],
     "/modelos": ["/modelos", "/modelos?modelo=other", "/modelos?estado=archived"],
     "/modelos/{model_id}/{version}": [
-        *(f"/modelos/ranker/1.{minor}.0" for minor in range(6)),
         "/modelos/ranker/1.5.0?con=1.1.0,1.0.0",
+        *(f"/modelos/ranker/1.{minor}.0" for minor in range(6)),
         "/modelos/other/1.0.0",
     ],
     "/reentrenamiento": ["/reentrenamiento", "/reentrenamiento?estado=failed", "/reentrenamiento?estado=cancelled"],
-    "/reentrenamiento/{job_id}": [f"/reentrenamiento/{number}" for number in range(1, 5)],
+    "/reentrenamiento/{job_id}": [f"/reentrenamiento/{number}" for number in (3, 1, 2, 4)],
     "/despliegues": ["/despliegues"],
-    "/despliegues/{rollout_id}": [f"/despliegues/{number}" for number in range(1, 4)],
+    "/despliegues/{rollout_id}": [f"/despliegues/{number}" for number in (3, 2, 1)],
 }
 
 
 def addresses() -> list[str]:
     """Addresses of all pages, under that of the console."""
     return [address for page in PAGES for address in SAMPLES.get(page.route, [page.route])]
+
+
+def front_addresses() -> list[str]:
+    """One address of each page, the richest."""
+    return [next(iter(SAMPLES.get(page.route, [page.route]))) for page in PAGES]
 
 
 class World(ModelsApp):
@@ -160,6 +192,13 @@ class World(ModelsApp):
             "model_ids": lambda: [MODEL, *(each for each in self.registry.model_ids() if each != MODEL)],
             "clock": self.clock,
             "headline": HEADLINE,
+            "traffic": TRAFFIC,
+            "quality": QualityMeasures(
+                self.tallies,
+                [QualityMeasure("click_rate"), QualityMeasure("ndcg@3", is_share=False)],
+                ["language"],
+                EstimateMeasures("expected_rate", "observed_rate", ["click"]),
+            ),
         }
         return Parts(**{**usual, **changed})
 
@@ -215,6 +254,7 @@ class World(ModelsApp):
         self._measured()
         self._alerted()
         self._a_rollout_under_way()
+        self._drift_checked()
 
     def _at(self, **before_now: float) -> None:
         self.clock.now = NOW - timedelta(**before_now)
@@ -363,6 +403,37 @@ class World(ModelsApp):
         return self.alerts.fire(
             Firing(rule, sentence, severity, labels={"model_id": MODEL}, evidence={"value": 0.31, "limit": 0.2})
         )
+
+    def tallies(self, model_id: str, since: date) -> list[DayTally]:
+        """What people made of the answers of ``ranker`` by day: 1.1.0 is a little better than 1.0.0 was."""
+        found = []
+        for ago in range(19, -1, -1) if model_id == MODEL and self.serving(MODEL) else ():
+            day = (NOW - timedelta(days=ago)).date()
+            # They shared a day, that of the rollout.
+            for version, rate in [("1.0.0", 0.27)] * (ago >= 12) + [("1.1.0", 0.33)] * (ago <= 12):
+                for language, n in (("es", 240 + 10 * (ago % 7)), ("en", 60)):
+                    k = round(n * (rate + 0.02 * math.sin(ago)))
+                    labels = {"language": language}
+                    found.append(DayTally(day, version, "click_rate", n, k, k, labels))
+                    found.append(DayTally(day, version, "ndcg@3", k, 0.8 * k, 0.7 * k, labels))
+        return [one for one in found if one.day >= since]
+
+    def _drift_checked(self) -> None:
+        """Three checks; in the last one queries have become longer."""
+        book, profile = DriftBook(self.database, clock=self.clock), ReferenceProfile.of(self._columns(900, 0.0))
+        for hours, longer in ((6, 0.0), (3, 0.1), (0.25, 0.9)):
+            self._at(hours=hours)
+            report = check_drift(profile, self._columns(600, longer))
+            book.keep(MODEL, "1.1.0", report, since=NOW - timedelta(days=7))
+
+    def _columns(self, n: int, longer: float) -> Mapping[str, Any]:
+        rng = np.random.default_rng(n)
+        return {
+            "query_length": rng.gamma(4, 1 + longer, n),
+            "minutes": rng.normal(35, 12, n),
+            "meal": rng.choice(["cena", "comida", "desayuno"], n, p=[0.5, 0.3, 0.2]),
+            "score": rng.beta(6, 3, n),
+        }
 
 
 def served() -> FastAPI:

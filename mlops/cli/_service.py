@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from mlops.config import Settings
 
@@ -47,16 +51,25 @@ def ask(settings: Settings, model_id: str, *, wanted: str, seconds: float = _SEC
 
 
 def _asked_once(url: str, seconds: float) -> Asked:
-    import httpx
-
     key = os.environ.get("MLOPS_KEY")
-    headers = {"x-api-key": key} if key else {}
     try:
-        answer = httpx.get(url, headers=headers, timeout=seconds)
-        document: Any = answer.json() if answer.is_success else None
-    except (httpx.HTTPError, ValueError) as error:
+        status, body = _got(url, {"x-api-key": key} if key else {}, seconds)
+        document: Any = json.loads(body) if 200 <= status < 300 else None
+    except (OSError, http.client.HTTPException, ValueError) as error:
         return Asked(None, f"no service answered at {url} ({type(error).__name__})")
     if not isinstance(document, dict) or "serving" not in document:
-        advice = "; put an API key into MLOPS_KEY" if answer.status_code in (401, 403) else ""
-        return Asked(None, f"{url} answered {answer.status_code}{advice}")
+        advice = "; put an API key into MLOPS_KEY" if status in (401, 403) else ""
+        return Asked(None, f"{url} answered {status}{advice}")
     return Asked(document["serving"], None)
+
+
+def _got(url: str, headers: Mapping[str, str], seconds: float) -> tuple[int, bytes]:
+    # By the standard library: a client that can do more takes a fifth of a second to load, in a hurry.
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=seconds)
+    try:
+        connection.request("GET", address.path, headers=dict(headers))
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()

@@ -12,24 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from mlops.cli.output import print_error, print_line
 from mlops.clock import utc_now
 from mlops.errors import MlopsError, ProfileMissing
 
 if TYPE_CHECKING:
     from mlops.drift import DriftOptions, DriftReport, ReferenceProfile
-    from mlops.validation import ValidationReport
 
 FOUND = 1
 NOT_JUDGED = 2
-_SHOWN_VIOLATIONS = 20
 
-_out = Console(soft_wrap=True, emoji=False)
-_err = Console(stderr=True, soft_wrap=True, emoji=False)
-_COLOURS = {"drifted": "red", "stable": "green", "not enough data": "yellow"}
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Kinds = Annotated[
@@ -78,7 +71,9 @@ def drift(
     if as_json:
         _print_json(found.to_dict())
     else:
-        _print_drift(found)
+        from mlops.cli._data_text import print_drift
+
+        print_drift(found)
     raise typer.Exit({"drift": FOUND, "no drift": 0}.get(found.verdict, NOT_JUDGED))
 
 
@@ -96,7 +91,7 @@ def profile(
         made = ReferenceProfile.of(_table(data), options=options)
         made.save(target)
     size = target.stat().st_size / 1_000
-    _out.print(f"{escape(str(target))}: {made.n_rows:,} rows, {len(made.columns)} columns, {size:,.1f} kB")
+    print_line(f"{target}: {made.n_rows:,} rows, {len(made.columns)} columns, {size:,.1f} kB")
 
 
 def validate(
@@ -124,7 +119,9 @@ def validate(
     if as_json:
         _print_json(found.to_dict())
     else:
-        _print_violations(found)
+        from mlops.cli._data_text import print_violations
+
+        print_violations(found)
     raise typer.Exit(0 if found.valid else FOUND)
 
 
@@ -134,7 +131,7 @@ def _judged() -> Iterator[None]:
     try:
         yield
     except (MlopsError, OSError, ValueError) as error:
-        _err.print(f"[red]error:[/red] {escape(' '.join(str(error).split()))}")
+        print_error(error)
         raise typer.Exit(NOT_JUDGED) from error
 
 
@@ -188,44 +185,7 @@ def _write_page(found: DriftReport, path: Path, title: str) -> None:
     from mlops.reports import save_page
 
     save_page(path, drift_page(found, title=title, made_at=utc_now()))
-    _err.print(f"report: {escape(str(path))}")
-
-
-def _print_drift(found: DriftReport) -> None:
-    table = Table("column", "verdict", "effect", "p", "adjusted p", "reference", "current", "compared as", box=None)
-    for result in found.results:
-        colour = _COLOURS[result.verdict]
-        figures = (_figure(value) for value in (result.score, result.p, result.adjusted_p))
-        counts = f"{result.n_reference:,}", f"{result.n_current:,}"
-        verdict = f"[{colour}]{result.verdict}[/{colour}]"
-        table.add_row(escape(result.column), verdict, *figures, *counts, result.kind)
-    _out.print(table)
-    for finding in found.findings:
-        _out.print(f"[{'red' if finding.is_problem else 'yellow'}]{escape(finding.sentence)}[/]")
-    _out.print(f"[bold]{escape(found.sentence)}[/bold]")
-
-
-def _print_violations(found: ValidationReport) -> None:
-    if found.violations:
-        table = Table("row", "column", "rule", "value", "what would be right", box=None)
-        for one in found.violations[:_SHOWN_VIOLATIONS]:
-            row = "all" if one.row is None else str(one.row)
-            table.add_row(row, *(escape(str(text)) for text in (one.column, one.rule, one.value, one.message)))
-        _out.print(table)
-        left = len(found.violations) - _SHOWN_VIOLATIONS
-        if left > 0:
-            _out.print(f"[dim]… and {left:,} more; --json prints all[/dim]")
-        summary = Table("column", "rule", "violations", box=None)
-        for (column, rule), n in found.counts.items():
-            summary.add_row(escape(column), escape(rule), f"{n:,}")
-        _out.print(summary)
-    for sentence in found.unchecked:
-        _out.print(f"[yellow]not checked: {escape(sentence)}[/yellow]")
-    _out.print(f"[bold]{escape(found.sentence)}[/bold]")
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3g}"
+    typer.echo(f"report: {path}", err=True)
 
 
 def _print_json(value: Any) -> None:

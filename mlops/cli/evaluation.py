@@ -13,10 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from mlops.cli.output import print_error
 from mlops.clock import utc_now
 from mlops.errors import MlopsError
 
@@ -28,10 +26,6 @@ if TYPE_CHECKING:
 
 NOT_BETTER = 1
 NOT_JUDGED = 2
-
-_out = Console(soft_wrap=True, emoji=False)
-_err = Console(stderr=True, soft_wrap=True, emoji=False)
-_COLOURS = {"better": "green", "not worse": "default", "worse": "red", "cannot tell": "yellow"}
 
 Qrels = Annotated[
     Path, typer.Option("--qrels", help="What is relevant: columns query_id, item_id, gain.", show_default=False)
@@ -68,10 +62,12 @@ def evaluate(
     if as_json:
         typer.echo(json.dumps(_evaluation_body(results, by, slices), ensure_ascii=False, indent=2))
         return
-    _print_metrics(results)
+    from mlops.cli import _evaluation_text as text
+
+    text.print_metrics(results)
     for name, parts in slices.items():
-        _print_slices(name, by or "", parts)
-    _print_conventions(results)
+        text.print_slices(name, by or "", parts)
+    text.print_conventions(results)
 
 
 def compare(
@@ -105,7 +101,9 @@ def compare(
     if as_json:
         typer.echo(json.dumps({"champion": str(champion), "verdict": best, "comparisons": bodies}, indent=2))
     else:
-        _print_comparisons(compared)
+        from mlops.cli._evaluation_text import print_comparisons
+
+        print_comparisons(compared)
     raise typer.Exit({"better": 0, "cannot tell": NOT_JUDGED}.get(best, NOT_BETTER))
 
 
@@ -171,7 +169,7 @@ def _judged() -> Iterator[None]:
     try:
         yield
     except (MlopsError, OSError) as error:
-        _err.print(f"[red]error:[/red] {escape(' '.join(str(error).split()))}")
+        print_error(error)
         raise typer.Exit(NOT_JUDGED) from error
 
 
@@ -214,48 +212,4 @@ def _write_page(path: Path | None, title: str, sections: Sequence[Section], verd
     from mlops.reports import render_page, save_page
 
     save_page(path, render_page(title, sections, verdict=verdict, made_at=utc_now()))
-    _err.print(f"report: {escape(str(path))}")
-
-
-def _print_metrics(results: Mapping[str, MetricResult]) -> None:
-    table = Table("metric", *(_right(head) for head in ("mean", "queries", "nothing relevant")), box=None)
-    for name, result in results.items():
-        table.add_row(name, f"{result.mean:.4f}", str(result.n_queries), str(result.n_without_relevant))
-    _out.print(table)
-
-
-def _print_slices(name: str, column: str, parts: Mapping[str, MetricResult]) -> None:
-    table = Table(escape(column), *(_right(head) for head in (name, "queries", "nothing relevant")), box=None)
-    for label, part in parts.items():
-        mean = f"{part.mean:.4f}" if part.values.size else "–"
-        table.add_row(escape(label), mean, str(part.n_queries), str(part.n_without_relevant))
-    _out.print(table)
-
-
-def _print_conventions(results: Mapping[str, MetricResult]) -> None:
-    for name, result in results.items():
-        _out.print(f"[dim]{name}: {escape(result.convention)}[/dim]")
-
-
-def _print_comparisons(compared: Mapping[str, Comparison]) -> None:
-    heads = ("champion", "challenger", "effect", "low", "high", "p", "units")
-    table = Table("challenger", "verdict", *(_right(head) for head in heads), box=None)
-    for name, one in compared.items():
-        colour = _COLOURS[one.verdict]
-        figures = (one.champion_mean, one.challenger_mean, one.effect, one.low, one.high)
-        table.add_row(
-            escape(name),
-            f"[{colour}]{one.verdict}[/{colour}]",
-            *(f"{figure:.4f}" for figure in figures),
-            f"{one.p_adjusted:.3g}",
-            str(one.n_units),
-        )
-    _out.print(table)
-    for name, one in compared.items():
-        _out.print(f"{escape(name)}: {escape(one.sentence)}")
-
-
-def _right(head: str) -> Any:
-    from rich.table import Column
-
-    return Column(head, justify="right")
+    typer.echo(f"report: {path}", err=True)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 NOTHING = "–"
 # A pipe has no width: nothing is wrapped there.
 _WIDTH_OF_A_PIPE = 10_000
+# Texts of others are printed: none may ring the bell or write over what stands there.
+_NO_CONTROL = dict.fromkeys((7, 8, 11, 12, 13, 27))
 _UNITS = ((timedelta(days=1), "day"), (timedelta(hours=1), "hour"), (timedelta(minutes=1), "minute"))
 
 
@@ -24,6 +26,10 @@ def print_json(value: Any) -> None:
 
 def print_line(text: str, *, style: str = "") -> None:
     """A line for a person; *text* is printed as it is."""
+    if not style:
+        # Rich takes longer to load than most commands take for their work.
+        sys.stdout.write(text.translate(_NO_CONTROL) + "\n")
+        return
     console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,10 +28,10 @@ Number = Annotated[int, typer.Argument(metavar="NUMBER", help="Of a rollout, as 
 def _controlled(actor: str | None = None) -> Iterator[tuple[RolloutController, str]]:
     """The controller over the registry of the environment's settings, and who acts."""
     from mlops.people import system_user
-    from mlops.rollout import RolloutController
+    from mlops.rollout import InstalledExpectations, RolloutController
 
     with opened(actor) as registry:
-        yield RolloutController(registry), actor or system_user()
+        yield RolloutController(registry, expect=InstalledExpectations()), actor or system_user()
 
 
 @app.command()
@@ -39,6 +40,13 @@ def start(
     version: Version,
     shadow: Annotated[
         str | None, typer.Option(help="How long it only answers aside, such as 1h; 0: not at all.")
+    ] = None,
+    interleave: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LENGTH[:SHARE]",
+            help="How long, and for which share of requests, lists are drafted from both: 2h:20%.",
+        ),
     ] = None,
     canary: Annotated[str | None, typer.Option(help="Shares of users, such as 5%,25%,50%.")] = None,
     hold: Annotated[str | None, typer.Option(help="How long each share is held, at least, such as 2h.")] = None,
@@ -52,30 +60,39 @@ def start(
     least_requests: Annotated[
         int | None, typer.Option(help="That it has to answer before a stage ends: 100.", min=0)
     ] = None,
-    reason: Annotated[str, typer.Option(help="Why; kept for good.")] = "a rollout was asked for",
+    reason: Annotated[str | None, typer.Option(help="Why; kept for good.")] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where it is expected to be clearly worse; needs --reason.")
+    ] = False,
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:
     """Begin to bring VERSION in; what is left out is as the ROLLOUT_ settings have it."""
+    if force and not (reason or "").strip():
+        raise typer.BadParameter("say why: give --reason, too", param_hint="--force")
     plan = _plan(
-        shadow=shadow, canary=canary, hold=hold, guard=guard, max=max_length, watch=watch, target=target,
-        default=default, least_requests=least_requests,
+        shadow=shadow, interleave=interleave, canary=canary, hold=hold, guard=guard, max=max_length, watch=watch,
+        target=target, default=default, least_requests=least_requests,
     )  # fmt: skip
     with _controlled(actor) as (controller, who):
         known_version(controller.registry, model, version)
-        begun = controller.start(model, version, plan=plan, because=reason, actor=who)
-        _say(controller, controller.get(begun.rollout_id), as_json=as_json)
+        because = reason or "a rollout was asked for"
+        begun = controller.start(model, version, plan=plan, because=because, actor=who, force=force)
+        _say(controller, controller.get(begun.rollout_id), as_json=as_json, begins=True)
 
 
 def _plan(**typed: Any) -> RolloutPlan:
     from mlops.config import Settings, load_settings
     from mlops.rollout import RolloutPlan, plan_from_settings
-    from mlops.rollout.plan import seconds_from, shares_from
+    from mlops.rollout.plan import interleave_from, seconds_from, shares_from
 
     values = plan_from_settings(load_settings(Settings)).to_dict()
     for option in ("shadow", "hold", "max", "watch"):
         if typed[option] is not None:
             values[f"{option}_seconds"] = seconds_from(typed[option], field=f"--{option}")
+    if typed["interleave"] is not None:
+        seconds, share = interleave_from(typed["interleave"], field="--interleave")
+        values |= {"interleave_seconds": seconds, **({} if share is None else {"interleave_share": share})}
     if typed["canary"] is not None:
         values["shares"] = shares_from(typed["canary"], field="--canary")
     if typed["guard"] is not None:
@@ -142,6 +159,8 @@ def show(
     for event in events:
         print_line(f"{moment(event.at)}  {event.kind}  by {event.actor}")
         print_line(f"  {event.sentence}")
+        if "expected" in event.figures:
+            print_line(f"    {event.figures['expected']['sentence']}")
         for guard in event.figures.get("guards", ()):
             print_line(f"    {guard['sentence']}")
             chart = sparkline(event.figures.get("series", ()), guard["guard"], needed=guard["needed"])
@@ -191,21 +210,46 @@ def unbar(model: ModelId, version: Version, reason: Reason, actor: Actor = None,
         print_line(f"{model} {version} is not barred any more")
 
 
-def _say(controller: RolloutController, found: Rollout, *, as_json: bool, guards: bool = False) -> None:
-    """Say how a rollout stands, and what is in production."""
+def _say(
+    controller: RolloutController, found: Rollout, *, as_json: bool, guards: bool = False, begins: bool = False
+) -> None:
+    """Say how a rollout stands, and what is in production; where it *begins* what is expected of it."""
     champion = controller.registry.get_production_model(found.model_id)
-    readings = controller.look(found).readings if guards and found.is_open else ()
+    seen = controller.look(found) if guards and found.is_open else None
+    readings = () if seen is None else seen.readings
+    preferred = None if seen is None else seen.interleaving
     if as_json:
         production = None if champion is None else champion.version
-        more = {"guards": [reading.to_dict() for reading in readings]} if guards else {}
+        more: dict[str, Any] = {"guards": [reading.to_dict() for reading in readings]} if guards else {}
+        if guards:
+            more["interleaving"] = None if preferred is None else asdict(preferred)
+        if begins:
+            more["expected"] = _expected(controller, found)
         print_json({**found.to_dict(), "production": production, **more})
         return
     paused = ", paused" if found.paused_at is not None else ""
     serves = "no version" if champion is None else champion.version
     print_line(
-        f"{found.name} is in {found.status}{paused}: {found.share:.3g} of the users get it; {serves} is in production"
+        f"{found.name} is in {found.status}{paused}: {_share(found)}; {serves} is in production"
         if found.is_open
         else f"{found.name} is {found.status}; {serves} is in production"
     )
+    expected = _expected(controller, found) if begins else None
+    if expected is not None:
+        print_line(f"  {expected['sentence']}")
     for reading in readings:
         print_line(f"  {reading.sentence}")
+    if preferred is not None:
+        print_line(f"  {preferred.sentence}")
+
+
+def _expected(controller: RolloutController, found: Rollout) -> dict[str, Any] | None:
+    started = controller.events(found.rollout_id)[0]
+    expected: dict[str, Any] | None = started.figures.get("expected")
+    return expected
+
+
+def _share(rollout: Rollout) -> str:
+    if rollout.status == "interleave":
+        return f"{rollout.share:.3g} of the requests get a list of both"
+    return f"{rollout.share:.3g} of the users get it"

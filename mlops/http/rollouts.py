@@ -35,6 +35,7 @@ class Start(Change):
     """The body of ``start``."""
 
     version: VersionText = Field(description="The challenger, in training or validation.")
+    force: bool = Field(default=False, description="Also where it is expected to be clearly worse.")
     plan: dict[str, Any] = Field(
         default_factory=dict,
         description="Fields of the plan that differ from the configured one, such as "
@@ -62,12 +63,19 @@ def router(controller: RolloutController, access: Access, *, plan: RolloutPlan |
 def _add_reading(routes: APIRouter, controller: RolloutController) -> None:
     @routes.get("/models/{model_id}/rollout", summary="The rollout under way")
     def under_way(model_id: ModelId) -> Response:
-        """With what the guards say now; `rollout` is null where none is under way."""
+        """With what the guards say now, and who won interleaved lists; `rollout` is null where none is under way."""
         found = controller.status(model_id)
         if found is None:
             return json_response({"model_id": model_id, "rollout": None})
-        guards = [reading.to_dict() for reading in controller.look(found).readings]
-        return json_response({"model_id": model_id, "rollout": found.to_dict(), "guards": guards})
+        seen = controller.look(found)
+        return json_response(
+            {
+                "model_id": model_id,
+                "rollout": found.to_dict(),
+                "guards": [reading.to_dict() for reading in seen.readings],
+                "interleaving": seen.figures()["interleaving"],
+            }
+        )
 
     @routes.get("/models/{model_id}/rollouts", summary="Rollouts of a model, newest first")
     def rollouts(model_id: ModelId, limit: Limit = _PAGE, before: BeforeNumber = None) -> Response:
@@ -94,10 +102,14 @@ def _add_reading(routes: APIRouter, controller: RolloutController) -> None:
 def _add_start(routes: APIRouter, controller: RolloutController, access: Access, usual: RolloutPlan) -> None:
     @routes.post("/models/{model_id}/rollout/start", summary="Begin to bring a version in")
     def start(model_id: ModelId, body: Start, actor: str = Depends(access.operates)) -> Response:
-        """409 where one is under way, or the version is barred."""
+        """409 where one is under way, or the version is barred, or expected to be clearly worse and not forced.
+
+        `expected` is what logged propensities say of it, null where nothing was kept of its model.
+        """
         plan = RolloutPlan.from_dict({**usual.to_dict(), **body.plan})
-        begun = controller.start(model_id, body.version, plan=plan, because=body.reason, actor=actor)
-        return json_response(_now(controller, begun))
+        begun = controller.start(model_id, body.version, plan=plan, because=body.reason, actor=actor, force=body.force)
+        expected = controller.events(begun.rollout_id)[0].figures.get("expected")
+        return json_response({**_now(controller, begun), "expected": expected})
 
     @routes.post("/models/{model_id}/versions/{version}/unbar", summary="Let a version be rolled out again")
     def unbar(model_id: ModelId, version: Version, body: Change, actor: str = Depends(access.operates)) -> Response:

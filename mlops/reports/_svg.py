@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -83,13 +83,14 @@ def axis(x: Scale, height: float, show: Show, *, grid: bool = True, n_ticks: int
     ends = (x.start, x.end)
     y = coordinate(height - 6)
     texts = "".join(
-        f'<text x="{at}" y="{y}" text-anchor="{_anchor(float(at), ends)}">{escape(_tick(tick, show))}</text>'
+        f'<text x="{at}" y="{y}" text-anchor="{_anchor(float(at), ends)}">{escape(tick_text(tick, show))}</text>'
         for at, tick in drawn
     )
     return f'<path class="grid" d="{lines}M{coordinate(x.start)} {coordinate(floor)}H{coordinate(x.end)}"/>{texts}'
 
 
-def _tick(value: float, show: Show) -> str:
+def tick_text(value: float, show: Show) -> str:
+    """The number of a tick."""
     # Multiples of a step bring along the dust of binary fractions: 0.30000000000000004.
     return show(float(f"{value:.10g}"))
 
@@ -103,11 +104,14 @@ def _anchor(at: float, ends: tuple[float, float]) -> str:
 
 def value_axis(y: Scale, show: Show) -> str:
     """The vertical axis of a line chart: round numbers at the left, lines across."""
-    drawn = [(y(tick), tick) for tick in ticks(y.low, y.high, 5)]
-    lines = "".join(f"M64 {at}H{WIDTH - 8}" for at, _ in drawn)
-    texts = "".join(
-        f'<text x="58" y="{at}" dy=".35em" text-anchor="end">{escape(_tick(tick, show))}</text>' for at, tick in drawn
-    )
+    drawn = [(y(tick), tick_text(tick, show)) for tick in ticks(y.low, y.high, 5)]
+    return value_lines(drawn, right=WIDTH - 8)
+
+
+def value_lines(drawn: Sequence[tuple[str, str]], *, right: float) -> str:
+    """Texts at the left at their heights, and a line from each to *right*."""
+    lines = "".join(f"M64 {at}H{coordinate(right)}" for at, _ in drawn)
+    texts = "".join(f'<text x="58" y="{at}" dy=".35em" text-anchor="end">{escape(text)}</text>' for at, text in drawn)
     return f'<path class="grid" d="{lines}"/>{texts}'
 
 

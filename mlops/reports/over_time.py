@@ -11,7 +11,18 @@ from typing import Literal, TypeVar
 
 from markupsafe import Markup, escape
 
-from mlops.reports._svg import FOOT, WIDTH, Scale, Show, check_drawable, coordinate, drawing, ticks, value_axis
+from mlops.reports._svg import (
+    FOOT,
+    WIDTH,
+    Scale,
+    Show,
+    check_drawable,
+    coordinate,
+    drawing,
+    tick_text,
+    ticks,
+    value_lines,
+)
 from mlops.reports.errors import BadChart
 from mlops.reports.figures import shown_number
 
@@ -19,7 +30,9 @@ Style = Literal["first", "second", "third"]
 _Timed = TypeVar("_Timed", tuple[datetime, float], tuple[datetime, float, float])
 
 _CLASSES: Mapping[Style, str] = {"first": "step", "second": "other", "third": "third"}
-_LEFT, _RIGHT, _MARKS, _APART = 64, 92, 20, 14
+_LEFT, _MARKS, _APART = 64, 20, 14
+# Where the plot ends: before the labels of lines, or at the edge of a drawing that has none.
+_BEFORE_LABELS, _UNLABELLED = WIDTH - 92, WIDTH - 12
 _MOST_TICKS = 6
 _MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
 _DAYS = (1, 2, 5, 7, 14, 30)
@@ -105,11 +118,13 @@ def time_chart(
     if not any(trace.points for trace in traces):
         raise BadChart(f"chart {plot.title!r} needs a point at least")
     check_drawable(plot.title, values)
-    x, y = _x(plot), _Vertical.over(values, plot, log=log, zero=zero)
-    parts = [y.axis(plot.show), _time_axis(x, plot), *(_happening(one, x, plot) for one in happenings)]
+    is_labelled = bool(limits) or any(trace.label for trace in traces)
+    x = _x(plot, end=_BEFORE_LABELS if is_labelled else _UNLABELLED)
+    y = _Vertical.over(values, plot, log=log, zero=zero)
+    parts = [y.axis(plot.show, x.end), _time_axis(x, plot), *(_happening(one, x, plot) for one in happenings)]
     if band:
         parts.append(f'<path class="band" d="{"".join(_band(run, x, y) for run in _runs(list(band), plot.gap))}"/>')
-    parts += [_limit(limit, y) for limit in limits]
+    parts += [_limit(limit, y, x.end) for limit in limits]
     parts += [_trace(trace, x, y, plot.gap) for trace in reversed(traces) if trace.points]
     ends = [(y.at(trace.points[-1][1]), trace.label, "value") for trace in traces if trace.points and trace.label]
     ends += [(y.at(limit.value), limit.label, "aside") for limit in limits]
@@ -131,14 +146,14 @@ def time_columns(points: Sequence[tuple[datetime, float]], plot: Plot) -> Markup
     check_drawable(plot.title, values)
     if min(values) < 0:
         raise BadChart(f"chart {plot.title!r} has the column {min(values)}; columns need values of 0 or more")
-    x, y = _x(plot), _Vertical.over([*values, 0.0], plot, log=False, zero=True)
+    x, y = _x(plot, end=_UNLABELLED), _Vertical.over([*values, 0.0], plot, log=False, zero=True)
     floor = coordinate(y.at(0.0))
     columns = []
     for at, value in points:
         right = min(x.at(_seconds(at + plot.gap)), x.end)
         columns.append(f"M{x(_seconds(at))} {floor}V{coordinate(y.at(value))}H{coordinate(right - 0.5)}V{floor}z")
     shape = f'<path class="area" d="{"".join(columns)}"/>'
-    return drawing(plot.height, plot.title, plot.description, [y.axis(plot.show), _time_axis(x, plot), shape])
+    return drawing(plot.height, plot.title, plot.description, [y.axis(plot.show, x.end), _time_axis(x, plot), shape])
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +175,10 @@ class _Vertical:
     def at(self, value: float) -> float:
         return self.scale.at(math.log10(value) if self.log else value)
 
-    def axis(self, show: Show) -> str:
-        if not self.log:
-            return value_axis(self.scale, show)
-        drawn = [(coordinate(self.at(value)), value) for value in _log_ticks(self.scale)]
-        lines = "".join(f"M{_LEFT} {at}H{WIDTH - 8}" for at, _ in drawn)
-        texts = "".join(
-            f'<text x="58" y="{at}" dy=".35em" text-anchor="end">{escape(show(value))}</text>' for at, value in drawn
-        )
-        return f'<path class="grid" d="{lines}"/>{texts}'
+    def axis(self, show: Show, right: float) -> str:
+        """Round numbers at the left, and lines from them to *right*."""
+        values = _log_ticks(self.scale) if self.log else ticks(self.scale.low, self.scale.high, 5)
+        return value_lines([(coordinate(self.at(value)), tick_text(value, show)) for value in values], right=right)
 
 
 def _log_ticks(scale: Scale) -> list[float]:
@@ -181,10 +191,10 @@ def _log_ticks(scale: Scale) -> list[float]:
     return kept if len(kept) > 1 else [value for value in ticks(10.0**low, 10.0**high, 4) if value > 0]
 
 
-def _x(plot: Plot) -> Scale:
+def _x(plot: Plot, *, end: float) -> Scale:
     if not plot.since < plot.until:
         raise BadChart(f"chart {plot.title!r} must begin before it ends, got {plot.since} to {plot.until}")
-    return Scale(_seconds(plot.since), _seconds(plot.until), _LEFT, WIDTH - _RIGHT)
+    return Scale(_seconds(plot.since), _seconds(plot.until), _LEFT, end)
 
 
 def _seconds(at: datetime) -> float:
@@ -214,7 +224,7 @@ def _time_axis(x: Scale, plot: Plot) -> str:
     texts = "".join(
         f'<text x="{at}" y="{plot.height - 6}" text-anchor="middle">{time:{layout}}</text>' for at, time in drawn
     )
-    return f'<path class="grid" d="{lines}M{_LEFT} {floor}H{WIDTH - _RIGHT}"/>{texts}'
+    return f'<path class="grid" d="{lines}M{_LEFT} {floor}H{coordinate(x.end)}"/>{texts}'
 
 
 def _happening(one: Happening, x: Scale, plot: Plot) -> str:
@@ -226,8 +236,8 @@ def _happening(one: Happening, x: Scale, plot: Plot) -> str:
     )
 
 
-def _limit(limit: Limit, y: _Vertical) -> str:
-    return f'<path class="limit" d="M{_LEFT} {coordinate(y.at(limit.value))}H{WIDTH - _RIGHT}"/>'
+def _limit(limit: Limit, y: _Vertical, right: float) -> str:
+    return f'<path class="limit" d="M{_LEFT} {coordinate(y.at(limit.value))}H{coordinate(right)}"/>'
 
 
 def _runs(points: Sequence[_Timed], gap: timedelta) -> Iterator[list[_Timed]]:
@@ -275,7 +285,7 @@ def _labels(ends: Sequence[tuple[float, str, str]], floor: float) -> list[str]:
     for number in range(len(heights) - 1, -1, -1):
         heights[number] = lowest = min(heights[number], lowest)
         lowest -= _APART
-    left = WIDTH - _RIGHT + 8
+    left = _BEFORE_LABELS + 8
     return [
         f'<text class="{kind}" x="{left}" y="{coordinate(at)}" dy=".35em">{escape(label)}</text>'
         for at, (_, label, kind) in zip(heights, ordered, strict=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from mlops.reports._svg import check_drawable, coordinate, drawing
 from mlops.reports.errors import BadChart
 
-_WIDTH, _HEIGHT = 160, 12
+_WIDTH, _HEIGHT, _LABEL = 160, 14, 44
 
 
-def progress_bar(share: float, *, title: str) -> Markup:
-    """A bar that is filled to *share*, 0 to 1; *title* says it in words.
+def progress_bar(share: float, *, title: str, label: str = "") -> Markup:
+    """A bar that is filled to *share*, 0 to 1; *title* says it in words, *label* stands beside it.
 
     Raises:
         BadChart: *share* is outside of 0 to 1.
@@ -23,4 +23,6 @@ def progress_bar(share: float, *, title: str) -> Markup:
         f'<rect class="track" x="0" y="1" width="{_WIDTH}" height="{_HEIGHT - 2}" rx="5"/>',
         f'<rect class="marked" x="0" y="1" width="{coordinate(share * _WIDTH)}" height="{_HEIGHT - 2}" rx="5"/>',
     ]
-    return drawing(_HEIGHT, title, "", parts, width=_WIDTH)
+    if label:
+        parts.append(f'<text class="value" x="{_WIDTH + 8}" y="{_HEIGHT / 2:g}" dy=".35em">{escape(label)}</text>')
+    return drawing(_HEIGHT, title, "", parts, width=_WIDTH + (_LABEL if label else 0))

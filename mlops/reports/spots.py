@@ -92,7 +92,7 @@ def _names(landmarks: Sequence[Landmark], x: Scale, y: Scale) -> list[str]:
             continue
         taken.append((middle, height, half))
         drawn.append(
-            f'<text class="value" x="{coordinate(middle)}" y="{coordinate(height)}" text-anchor="middle">'
+            f'<text class="name" x="{coordinate(middle)}" y="{coordinate(height)}" text-anchor="middle">'
             f"{escape(one.label)}</text>"
         )
     return drawn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import threading
+from typing import TYPE_CHECKING
 
 from mlops.config import Settings, default_settings, load_settings
 from mlops.errors import InvalidSettings
@@ -15,6 +16,9 @@ from mlops.retraining.orchestrator import RetrainingOrchestrator
 from mlops.retraining.process import Training
 from mlops.retraining.schedule import AutomaticRetrainingScheduler, parse_schedule
 from mlops.retraining.trainers import TrainerEntry, Trainers
+
+if TYPE_CHECKING:
+    from mlops.rollout import Expect
 
 _guard = threading.RLock()
 # What register_trainer was told, for the whole process.
@@ -43,6 +47,7 @@ def open_orchestrator(
     trainers: Trainers | None = None,
     signals: Signals | None = None,
     training: Training | None = None,
+    expect: Expect | None = None,
 ) -> RetrainingOrchestrator:
     """The orchestrator that *settings* name (default: those of the environment).
 
@@ -50,6 +55,7 @@ def open_orchestrator(
         registry: default: the one that *settings* name.
         trainers: default: those of :func:`mlops.retraining.register_trainer` and of ``RETRAIN_TRAINERS``.
         signals: default: those of installed packages, see :class:`~mlops.retraining.needs.InstalledSignals`.
+        expect: what is expected of a version before it is rolled out; default: what installed packages expect.
 
     Raises:
         InvalidSettings: a setting has a value that cannot be used.
@@ -67,18 +73,19 @@ def open_orchestrator(
         signals=signals or InstalledSignals(),
         training=training,
         environment=child_environment(settings, registry.database, "" if uri is None else uri.get_secret_value()),
-        bring_in=_bring_in(settings, registry),
+        bring_in=_bring_in(settings, registry, expect),
     )
 
 
-def _bring_in(settings: Settings, registry: ModelRegistry) -> BringIn | None:
+def _bring_in(settings: Settings, registry: ModelRegistry, expect: Expect | None) -> BringIn | None:
     if settings.rollout_policy == "off":
         return None
     # Rollouts bring SciPy with them, which a command that only lists jobs can do without.
     from mlops.retraining.gradual import GradualStart
-    from mlops.rollout import RolloutController, plan_from_settings
+    from mlops.rollout import InstalledExpectations, RolloutController, plan_from_settings
 
-    return GradualStart(RolloutController(registry), plan_from_settings(settings))
+    controller = RolloutController(registry, expect=expect or InstalledExpectations())
+    return GradualStart(controller, plan_from_settings(settings))
 
 
 def trainers_of(settings: Settings | None = None) -> Trainers:

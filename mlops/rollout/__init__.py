@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from mlops.rollout.assignment import Assigned, assign
     from mlops.rollout.challenger import Challenger
     from mlops.rollout.controller import RolloutController
+    from mlops.rollout.expecting import Expect, Expected, InstalledExpectations, expected_of
     from mlops.rollout.guards import GUARDS, Guard
-    from mlops.rollout.interleaving import Draft, Preference, credit, preference, team_draft
+    from mlops.rollout.interleaving import Draft, Preference, credit, keyed_draft, preference, team_draft
     from mlops.rollout.off_policy import OffPolicyEstimate, off_policy_estimate
     from mlops.rollout.plan import RolloutPlan
     from mlops.rollout.policy import plan_from_settings, policy_from_settings
-    from mlops.rollout.router import CanaryRouter, Choice
+    from mlops.rollout.router import CanaryRouter, Choice, Drafter
     from mlops.rollout.runner import RolloutRunner
     from mlops.rollout.sample_ratio import SampleRatio, check_sample_ratio
     from mlops.rollout.shadow import Ranked, ShadowReport, ShadowRunner, rank_overlap
@@ -34,7 +35,11 @@ _HOMES = {
     "Challenger": "challenger",
     "Choice": "router",
     "Draft": "interleaving",
+    "Drafter": "router",
+    "Expect": "expecting",
+    "Expected": "expecting",
     "Guard": "guards",
+    "InstalledExpectations": "expecting",
     "OffPolicyEstimate": "off_policy",
     "Preference": "interleaving",
     "Ranked": "shadow",
@@ -49,6 +54,8 @@ _HOMES = {
     "assign": "assignment",
     "check_sample_ratio": "sample_ratio",
     "credit": "interleaving",
+    "expected_of": "expecting",
+    "keyed_draft": "interleaving",
     "off_policy_estimate": "off_policy",
     "plan_from_settings": "policy",
     "policy_from_settings": "policy",
@@ -65,7 +72,11 @@ __all__ = [
     "Challenger",
     "Choice",
     "Draft",
+    "Drafter",
+    "Expect",
+    "Expected",
     "Guard",
+    "InstalledExpectations",
     "OffPolicyEstimate",
     "Preference",
     "Ranked",
@@ -80,6 +91,8 @@ __all__ = [
     "assign",
     "check_sample_ratio",
     "credit",
+    "expected_of",
+    "keyed_draft",
     "off_policy_estimate",
     "plan_from_settings",
     "policy_from_settings",

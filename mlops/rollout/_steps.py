@@ -12,7 +12,7 @@ from mlops.rollout._ends import Elsewhere, Ends
 from mlops.rollout.counts import read_totals
 from mlops.rollout.deciding import Decision, decide
 from mlops.rollout.judging import Look, begun, look, watch_lines
-from mlops.rollout.state import Rollout, check_move
+from mlops.rollout.state import Rollout, Status, check_move
 from mlops.store import Database
 
 _ACTOR = "rollout"
@@ -52,8 +52,8 @@ class Steps:
         now = self._clock()
         seen = self.look(rollout)
         decision = decide(rollout, seen, now=now, frozen=self._ends.is_frozen(rollout.model_id))
-        if decision.kind == "canary":
-            return self._next_share(rollout, decision, seen, now)
+        if decision.kind in ("interleave", "canary"):
+            return self._next_stage(rollout, decision, seen, now)
         if decision.kind == "promote":
             return self._promote(rollout, decision, seen)
         if decision.kind == "stay":
@@ -70,17 +70,18 @@ class Steps:
         with self._database.writing() as connection:
             return _rows.change(connection, rollout, state=seen.state)
 
-    def _next_share(self, rollout: Rollout, decision: Decision, seen: Look, now: datetime) -> Rollout:
-        share = rollout.plan.shares[decision.step]
+    def _next_stage(self, rollout: Rollout, decision: Decision, seen: Look, now: datetime) -> Rollout:
+        plan, status = rollout.plan, decision.kind
+        share = plan.interleave_share if status == "interleave" else plan.shares[decision.step]
         state: Mapping[str, Any] = seen.state
         with self._database.writing() as connection:
-            if rollout.status == "shadow":
+            if rollout.status != "canary":
                 totals = read_totals(connection, rollout.rollout_id)
-                state = begun(totals, rollout.plan.watched, "canary", seen.state)
+                state = begun(totals, plan.watched, _STAGES[status], {**seen.state, **_began(status, now)})
             # The evidence goes on from share to share; only the count of this stage's requests begins anew.
             state = {**state, "requests_at_start": state["requests_at_start"] + _more(rollout, seen)}
             changed = _rows.change(
-                connection, rollout, status="canary", share=share, step=decision.step, stage_began_at=now, state=state
+                connection, rollout, status=status, share=share, step=decision.step, stage_began_at=now, state=state
             )
             _rows.remember(
                 connection, rollout.rollout_id, "stage", decision.sentence, at=now, actor=_ACTOR, automatic=True,
@@ -116,9 +117,15 @@ class Steps:
             return _rows.by_id(connection, rollout.rollout_id)
 
 
+_STAGES: Mapping[str, Status] = {"interleave": "interleave", "canary": "canary"}
 _END_OF: Mapping[str, Any] = {
     "roll_back": "rolled_back", "void": "aborted", "expire": "expired", "finish": "promoted",
 }  # fmt: skip
+
+
+def _began(status: str, now: datetime) -> dict[str, str]:
+    # Who counts what becomes known late has to tell the lists of this stage from those before.
+    return {"canary_began_at": now.isoformat()} if status == "canary" else {}
 
 
 def _more(rollout: Rollout, seen: Look) -> int:

@@ -70,7 +70,7 @@ class Challenger(Generic[Model]):
             StoreError: the registry does not answer.
         """
         rollout = self._router.rollout
-        if rollout is None or rollout.status not in ("shadow", "canary"):
+        if rollout is None or rollout.status not in ("shadow", "interleave", "canary"):
             self._router.ready(None)
             self.served = None
         elif self._failed != rollout.rollout_id and not self._is_loaded(rollout):

@@ -6,6 +6,7 @@ lease. A step that dies half-way leaves either the old state or the new one, and
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -17,11 +18,14 @@ from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.rollout import _ends, _rows
 from mlops.rollout._ends import Alarm, Serving
 from mlops.rollout._steps import Steps
+from mlops.rollout.expecting import Expect, Expected
 from mlops.rollout.judging import Look
 from mlops.rollout.plan import RolloutPlan
-from mlops.rollout.state import Bar, Happening, Rollout, RolloutEvent
+from mlops.rollout.state import Bar, Happening, Rollout, RolloutEvent, Status
 from mlops.store import Database
 from mlops.store.leases import Leases
+
+_log = logging.getLogger("mlops.rollout")
 
 LEASE_SECONDS = 10.0
 _ACTOR = "rollout"
@@ -36,6 +40,7 @@ class RolloutController:
         *,
         alarm: Alarm = lambda model_id, sentence, figures: None,
         serving: Serving | None = None,
+        expect: Expect | None = None,
         clock: Clock = utc_now,
         verify_seconds: float = 2.0,
         new_key: Callable[[], str] = lambda: secrets.token_hex(16),
@@ -46,12 +51,15 @@ class RolloutController:
             alarm: told, at least once each, that a challenger was taken back, a comparison became void, a rollout
                 expired, or a rollback could not be carried out.
             serving: the version of a model that answers now, None where none does: asked after a rollback.
+            expect: what is expected of a challenger before it gets any traffic; default: nothing. Commands ask
+                installed packages, see :class:`~mlops.rollout.expecting.InstalledExpectations`.
             verify_seconds: for how long an answer of *serving* is waited for.
             new_key: makes the key of a rollout's assignment, hexadecimal: who gets which arm.
         """
         self.registry = registry
         self.database: Database = registry.database
         self._clock = clock
+        self._expect = expect
         self._ends = _ends.Ends(registry, alarm=alarm, serving=serving, clock=clock, verify_seconds=verify_seconds)
         self._steps = Steps(self.database, self._ends, clock=clock)
         self._leases = Leases(self.database, clock=clock)
@@ -119,35 +127,62 @@ class RolloutController:
         because: str = "a rollout was asked for",
         actor: str = _ACTOR,
         automatic: bool = False,
+        force: bool = False,
     ) -> Rollout:
-        """Begin to bring *version* in: in shadow, or at the first share where the plan has no shadow.
+        """Begin to bring *version* in, by the first stage that the plan has.
 
-        A version that is in training goes to validation.
+        A version that is in training goes to validation. What was expected of it is kept with the event.
+
+        Args:
+            force: begin even where the challenger is expected to be clearly worse.
 
         Raises:
             UnknownVersion: there is no such version.
-            RolloutRefused: it is in production or archived, or no version is in production to compare it with.
+            RolloutRefused: it is in production or archived, no version is in production to compare it with, or it is
+                expected to be clearly worse.
             Barred: it, or a version with the same files, was rolled back.
             RolloutOpen: a rollout of this model is under way.
             Frozen: *automatic*, and automatic moves are switched off.
         """
         plan = plan or RolloutPlan()
         one, champion = self._startable(model_id, version)
+        if automatic:
+            self._ends.refuse_if_frozen(model_id)
+        expected = self._expected(champion, one, force=force)
         if one.status == "training":
             self.registry.validate(model_id, version, because=because, actor=actor, automatic=automatic)
-        elif automatic:
-            self._ends.refuse_if_frozen(model_id)
         now = self._clock()
         row = _new_row(one, champion, plan, key=self._new_key(), now=now, actor=actor, because=because)
         with self.database.writing() as connection:
             self._refuse_if_barred(_rows.bars(connection, model_id), one)
             started = _rows.insert(connection, row)
             sentence = f"{started.name} begins against {champion.version}: {because}"
+            figures: dict[str, Any] = {"plan": plan.to_dict()}
+            if expected is not None:
+                figures |= {"expected": expected.to_dict(), "forced": force}
             _rows.remember(
                 connection, started.rollout_id, "started", sentence, at=now, actor=actor, automatic=automatic,
-                figures={"plan": plan.to_dict()},
+                figures=figures,
             )  # fmt: skip
         return started
+
+    def _expected(self, champion: ModelVersion, one: ModelVersion, *, force: bool) -> Expected | None:
+        """What is expected of a challenger.
+
+        Raises:
+            RolloutRefused: that it is clearly worse, and nobody forces it.
+        """
+        if self._expect is None:
+            return None
+        try:
+            found = self._expect(one.model_id, champion.version, one.version)
+        except Exception as error:
+            # It is foresight: without it a rollout is as safe as it was.
+            _log.warning("nothing is expected of %s %s", one.model_id, one.version, exc_info=True)
+            return Expected("cannot tell", f"Off-policy: no estimate, since {type(error).__name__}: {error}.")
+        if found is not None and found.verdict == "clearly worse" and not force:
+            raise RolloutRefused(f"{one.model_id} {one.version} is not rolled out unless forced. {found.sentence}")
+        return found
 
     def unbar(self, model_id: str, version: str, *, because: str, actor: str) -> Bar:
         """Let a version, and others with the same files, be rolled out again.
@@ -312,6 +347,12 @@ def _none_under_way(model_id: str) -> RolloutRefused:
     return RolloutRefused(f"no rollout of {model_id} is under way")
 
 
+def _first_stage(plan: RolloutPlan) -> tuple[Status, float]:
+    if plan.shadow_seconds > 0:
+        return "shadow", 0.0
+    return ("interleave", plan.interleave_share) if plan.interleave_seconds > 0 else ("canary", plan.shares[0])
+
+
 def _new_row(
     one: ModelVersion,
     champion: ModelVersion,
@@ -322,15 +363,15 @@ def _new_row(
     actor: str,
     because: str,
 ) -> dict[str, Any]:
-    has_shadow = plan.shadow_seconds > 0
+    status, share = _first_stage(plan)
     seen = {guard.name: [0, 0, 0, 0] for guard in plan.watched}
     return {
         "model_id": one.model_id,
         "champion": champion.version,
         "challenger": one.version,
-        "status": "shadow" if has_shadow else "canary",
-        "share": 0.0 if has_shadow else plan.shares[0],
-        "step": -1 if has_shadow else 0,
+        "status": status,
+        "share": share,
+        "step": 0 if status == "canary" else -1,
         "revision": 1,
         "key": key,
         "plan": plan.to_dict(),

@@ -9,7 +9,7 @@ from typing import Literal
 from mlops.rollout.judging import Look
 from mlops.rollout.state import Rollout
 
-Kind = Literal["stay", "canary", "promote", "roll_back", "void", "expire", "finish"]
+Kind = Literal["stay", "interleave", "canary", "promote", "roll_back", "void", "expire", "finish"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,41 @@ def decide(rollout: Rollout, look: Look, *, now: datetime, frozen: bool) -> Deci
 
 def _next(rollout: Rollout, look: Look, now: datetime) -> Decision:
     plan = rollout.plan
-    seconds = plan.shadow_seconds if rollout.status == "shadow" else plan.hold_seconds
+    seconds = {"shadow": plan.shadow_seconds, "interleave": plan.interleave_seconds}.get(
+        rollout.status, plan.hold_seconds
+    )
     if (now - rollout.stage_began_at).total_seconds() < seconds:
         return Decision("stay", f"{rollout.name}: no guard alarmed so far; this stage goes on.")
-    needs_data = rollout.status == "canary" or plan.shadow_seconds > 0
-    if needs_data and look.n_challenger < plan.least_requests:
+    n_seen, what = _seen(rollout, look)
+    if n_seen < plan.least_requests:
         return Decision(
             "stay",
-            f"{rollout.name} waits: {look.n_challenger} requests answered in this stage, "
+            f"{rollout.name} waits: {n_seen} {what} in this stage, "
             f"{plan.least_requests} needed; quiet traffic proves nothing.",
+        )
+    if rollout.status == "shadow" and plan.interleave_seconds > 0:
+        return Decision(
+            "interleave", f"{_who(rollout)} shares {plan.interleave_share:.3g} of the lists: no guard alarmed."
         )
     step = rollout.step + 1
     if step < len(plan.shares):
-        return Decision("canary", f"{_who(rollout)} gets {plan.shares[step]:.3g} of the users: no guard alarmed.", step)
+        gets = f"{_who(rollout)} gets {plan.shares[step]:.3g} of the users: no guard alarmed."
+        return Decision("canary", gets + _preferred(rollout, look), step)
     return _last(rollout, look)
+
+
+def _seen(rollout: Rollout, look: Look) -> tuple[int, str]:
+    """What the stage has seen so far; of lists that were shared those whose time to be clicked is up."""
+    if rollout.status != "interleave":
+        return look.n_challenger, "requests answered"
+    return look.n_judged, "interleaved lists judged"
+
+
+def _preferred(rollout: Rollout, look: Look) -> str:
+    found = look.interleaving
+    if rollout.status != "interleave" or found is None:
+        return ""
+    return f" Of the lists of both it won {found.n_challenger}, and {rollout.champion} {found.n_champion}."
 
 
 def _last(rollout: Rollout, look: Look) -> Decision:

@@ -8,7 +8,11 @@ from typing import Literal
 
 from mlops.errors import BadPlan, UnknownGuard
 
-Kind = Literal["rate", "latency", "streak"]
+Kind = Literal["rate", "latency", "preference", "streak"]
+Stage = Literal["shadow", "interleave", "canary", "watch"]
+
+_ALL: tuple[Stage, ...] = ("shadow", "interleave", "canary", "watch")
+_SEEN: tuple[Stage, ...] = ("interleave", "canary", "watch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +23,13 @@ class Guard:
         metric: what is counted for it; see :meth:`mlops.rollout.router.CanaryRouter.observe`.
         kind: ``rate``: share of the requests with an event. ``latency``: share of the requests that are slower than a
             line, the 95th percentile of the champion when the comparison began, so that a percentile is guarded by
-            an exact test of a proportion. ``streak``: the challenger fails several times in a row; no test.
+            an exact test of a proportion. ``preference``: share of the interleaved lists with a winner that the
+            challenger won. ``streak``: the challenger fails several times in a row; no test.
         margin: by which part the odds of the event may get worse; a breach needs evidence of more.
         least_difference: a breach also needs rates that differ by this much, since with much traffic everything
             differs. It can only make the guard calmer.
         usual_line: the rate that a promoted challenger is held to where its champion was not seen; None: to none.
-        in_shadow: whether answers that nobody saw can be held against a challenger.
+        stages: in which it can be held against a challenger.
         what: the event, for sentences.
     """
 
@@ -35,14 +40,14 @@ class Guard:
     margin: float
     least_difference: float
     usual_line: float | None
-    in_shadow: bool
+    stages: tuple[Stage, ...]
     what: str
 
 
 GUARDS = {
     guard.name: guard
     for guard in (
-        Guard("error_rate", "error", "rate", False, 0.5, 0.001, 0.05, True, "requests that failed"),
+        Guard("error_rate", "error", "rate", False, 0.5, 0.001, 0.05, _ALL, "requests that failed"),
         Guard(
             "p95_latency",
             "latency",
@@ -51,12 +56,13 @@ GUARDS = {
             0.5,
             0.01,
             None,
-            False,
+            _SEEN,
             "requests slower than the champion's p95",
         ),
-        Guard("click_rate", "click", "rate", True, 0.1, 0.0, None, False, "lists that were clicked"),
-        Guard("output_valid", "invalid", "rate", False, 0.0, 0.0, 0.01, True, "answers that failed validation"),
-        Guard("crash_loop", "crash", "streak", False, 0.0, 0.0, None, True, "failures in a row"),
+        Guard("click_rate", "click", "rate", True, 0.1, 0.0, None, ("canary", "watch"), "lists that were clicked"),
+        Guard("preference", "preference", "preference", True, 0.0, 0.0, None, ("interleave",), "interleaved lists won"),
+        Guard("output_valid", "invalid", "rate", False, 0.0, 0.0, 0.01, _ALL, "answers that failed validation"),
+        Guard("crash_loop", "crash", "streak", False, 0.0, 0.0, None, _ALL, "failures in a row"),
     )
 }
 # So many failures of the challenger in a row, in one process, are a crash loop.
@@ -65,8 +71,8 @@ STREAK = 5
 ALWAYS = ("output_valid", "crash_loop")
 
 
-def guards_named(names: Iterable[str]) -> tuple[Guard, ...]:
-    """The guards of *names*, then those that are :data:`ALWAYS` watched; ``error_rate:0.2`` sets the margin.
+def guards_named(names: Iterable[str], *, always: Iterable[str] = ALWAYS) -> tuple[Guard, ...]:
+    """The guards of *names*, then those that are *always* watched; ``error_rate:0.2`` sets the margin.
 
     Raises:
         UnknownGuard: a name is none.
@@ -76,7 +82,7 @@ def guards_named(names: Iterable[str]) -> tuple[Guard, ...]:
     known = [guard.name for guard in found]
     if len(set(known)) != len(known):
         raise BadPlan(f"guards must be named once each, got {', '.join(known)}")
-    return (*found, *(GUARDS[name] for name in ALWAYS if name not in known))
+    return (*found, *(GUARDS[name] for name in always if name not in known))
 
 
 def _guard_from(text: str) -> Guard:

@@ -13,6 +13,7 @@ from scipy.special import betaincinv
 
 from mlops.rollout.counts import Totals, bucket_seconds, percentile_bucket, slower_than
 from mlops.rollout.guards import STREAK, Guard
+from mlops.rollout.interleaving import Preference, log_evidence_losing, preference_of
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.sample_ratio import SampleRatio, check_sample_ratio
 from mlops.rollout.sequential import (
@@ -24,10 +25,8 @@ from mlops.rollout.sequential import (
     log_likelihood,
     odds_ratio_interval,
 )
-from mlops.rollout.state import Status
+from mlops.rollout.state import ARMS, Status
 
-# Which arm's counts are the challenger's in each stage.
-ARMS: Mapping[Status, str] = {"shadow": "shadow", "canary": "challenger", "watch": "watch"}
 # So many requests of the champion make the line that its latency, and the challenger's, is held to.
 LEAST_FOR_A_LINE = 200
 _LONGEST_SERIES = 120
@@ -43,7 +42,8 @@ class Reading:
     """What one guard says.
 
     Attributes:
-        challenger, champion: events of each arm, of so many requests, since the stage began.
+        challenger, champion: events of each arm, of so many requests, since the stage began. Of a preference: lists
+            that each won, of those that somebody won.
         log_evidence: log e-value that the challenger is worse by more than *margin*.
         needed: at which the guard alarms.
         low, high: confidence sequence of the odds ratio, challenger to champion; None where there is no comparison.
@@ -91,13 +91,24 @@ def _e_value(log_evidence: float) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """All guards at one time, and what is to be remembered for the next look."""
+    """All guards at one time, and what is to be remembered for the next look.
+
+    Attributes:
+        interleaving: whose items were preferred in the lists of both so far; None where none was old enough yet.
+    """
 
     readings: tuple[Reading, ...]
     sample_ratio: SampleRatio
     n_challenger: int
     shadow: Mapping[str, float]
+    interleaving: Preference | None
     state: State
+
+    @property
+    def n_judged(self) -> int:
+        """Interleaved lists whose time to be clicked is up."""
+        found = self.interleaving
+        return 0 if found is None else found.n_challenger + found.n_champion + found.n_ties
 
     @property
     def breached(self) -> list[Reading]:
@@ -110,6 +121,7 @@ class Look:
             "guards": [reading.to_dict() for reading in self.readings],
             "sample_ratio": asdict(self.sample_ratio),
             "shadow": dict(self.shadow),
+            "interleaving": None if self.interleaving is None else asdict(self.interleaving),
             "series": list(self.state.get("series", ())),
         }
 
@@ -119,7 +131,7 @@ def begun(totals: Totals, guards: Sequence[Guard], status: Status, state: State)
     line = state.get("line_bucket")
     seen = {guard.name: list(_counted(guard, totals, status, line)) for guard in guards}
     return {
-        **{name: state[name] for name in ("line_bucket", "watch_lines") if name in state},
+        **{name: state[name] for name in ("line_bucket", "watch_lines", "canary_began_at") if name in state},
         "seen_at_start": seen,
         "seen": seen,
         "likelihood": {},
@@ -143,6 +155,7 @@ def look(plan: RolloutPlan, totals: Totals, status: Status, state: State, *, now
         check_sample_ratio(totals.splits()),
         totals.of(ARMS[status], "error").n - int(fresh.get("requests_at_start", 0)),
         _shadowed(totals),
+        _preference(totals, plan.alpha_each),
         fresh,
     )
 
@@ -155,13 +168,22 @@ def watch_lines(plan: RolloutPlan, readings: Sequence[Reading]) -> dict[str, flo
     """
     lines = {guard.name: guard.usual_line for guard in plan.watched if guard.usual_line is not None}
     for reading, guard in ((each, guard) for each in readings for guard in plan.watched if guard.name == each.guard):
-        if guard.kind == "streak" or not reading.n_champion:
+        if guard.kind in ("streak", "preference") or not reading.n_champion:
             continue
         bad = reading.n_champion - reading.champion if guard.higher_is_better else reading.champion
         highest = float(betaincinv(bad + 1, reading.n_champion - bad, 0.975)) if bad < reading.n_champion else 0.999
         odds = highest / (1 - highest) * (1 / (1 - guard.margin) if guard.higher_is_better else 1 + guard.margin)
         lines[guard.name] = min(max(odds / (1 + odds), _LEAST_LINE), 0.999)
     return lines
+
+
+def _preference(totals: Totals, alpha: float) -> Preference | None:
+    sums = totals.of(ARMS["interleave"], "preference")
+    if not sums.n:
+        return None
+    # Each list counts 1, -1 or 0.
+    wins, losses = round((sums.squares + sums.total) / 2), round((sums.squares - sums.total) / 2)
+    return preference_of(wins, losses, sums.n - wins - losses, alpha=alpha)
 
 
 def _shadowed(totals: Totals) -> dict[str, float]:
@@ -194,7 +216,7 @@ def _with_line(totals: Totals, guards: Sequence[Guard], status: Status, state: d
 
 
 def _counts(guard: Guard, status: Status, state: State) -> bool:
-    if status == "shadow" and not guard.in_shadow:
+    if status not in guard.stages:
         return False
     if status == "watch" and guard.kind != "streak" and guard.name not in state.get("watch_lines", {}):
         return False
@@ -202,6 +224,9 @@ def _counts(guard: Guard, status: Status, state: State) -> bool:
 
 
 def _counted(guard: Guard, totals: Totals, status: Status, line_bucket: int | None) -> Counted:
+    if guard.kind == "preference":
+        # Counted once, for the list; it needs nothing remembered.
+        return 0, 0, 0, 0
     arms = (ARMS[status], "champion")
     if guard.kind == "latency":
         found = [totals.latencies(arm) for arm in arms]
@@ -212,6 +237,8 @@ def _counted(guard: Guard, totals: Totals, status: Status, line_bucket: int | No
 
 
 def _reading(guard: Guard, plan: RolloutPlan, totals: Totals, status: Status, state: dict[str, Any]) -> Reading:
+    if guard.kind == "preference":
+        return _preferred(guard, plan, totals)
     counted = _counted(guard, totals, status, state.get("line_bucket"))
     since_start = _minus(counted, state["seen_at_start"][guard.name])
     if guard.kind == "streak":
@@ -224,6 +251,17 @@ def _reading(guard: Guard, plan: RolloutPlan, totals: Totals, status: Status, st
     interval = odds_ratio_interval(likelihood, alpha=plan.alpha_each)
     breached = evidence >= needed and _differs(guard, since_start)
     return _made(guard, since_start, evidence=evidence, needed=needed, interval=interval, breached=breached)
+
+
+def _preferred(guard: Guard, plan: RolloutPlan, totals: Totals) -> Reading:
+    needed, found = -math.log(plan.alpha_each), _preference(totals, plan.alpha_each)
+    if found is None:
+        return _made(guard, (0, 0, 0, 0), evidence=0.0, needed=needed, interval=None, breached=False)
+    won, lost = found.n_challenger, found.n_champion
+    evidence = log_evidence_losing(won, lost, margin=guard.margin)
+    low, high = (share / (1 - share) if share < 1 else math.inf for share in (found.low, found.high))
+    counted = (won + lost, won, won + lost, lost)
+    return _made(guard, counted, evidence=evidence, needed=needed, interval=(low, high), breached=evidence >= needed)
 
 
 def _remembered(guard: Guard, counted: Counted, state: dict[str, Any]) -> Floats:

@@ -58,6 +58,7 @@ def rollout_page(rollout: Rollout, events: Sequence[RolloutEvent]) -> str:
 
 def _blocks(event: RolloutEvent) -> Iterator[Block]:
     yield Prose(event.sentence)
+    yield from _expected(event.figures.get("expected"))
     guards = event.figures.get("guards", ())
     if guards:
         yield Table(
@@ -68,8 +69,37 @@ def _blocks(event: RolloutEvent) -> Iterator[Block]:
     shadow = event.figures.get("shadow")
     if shadow:
         yield Table(("answers aside", "value"), sorted(shadow.items()), caption="compared with what was answered")
+    preferred = event.figures.get("interleaving")
+    if preferred:
+        yield Table(("interleaved lists", "value"), _preferred(preferred), caption="whose items were clicked")
     for guard in guards:
         yield from _charts(event, guard)
+
+
+def _expected(expected: Mapping[str, Any] | None) -> Iterator[Block]:
+    if expected is None:
+        return
+    yield Prose(expected["sentence"])
+    figures = expected["figures"]
+    if figures:
+        columns = ("value", "low", "high", "effective_sample_size", "largest_weight", "n_clipped", "n")
+        yield Table(
+            ("expected by", "value", "from", "to", "effective sample size", "largest weight", "clipped", "of"),
+            [(name, *(found.get(column) for column in columns)) for name, found in figures.items()],
+            caption="from what was logged while others chose; difference: challenger less champion",
+        )
+
+
+def _preferred(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        ("won by the challenger", found["n_challenger"]),
+        ("won by the champion", found["n_champion"]),
+        ("won by nobody", found["n_ties"]),
+        ("the challenger's share of those won", found["share"]),
+        ("that share is at least", found["low"]),
+        ("that share is at most", found["high"]),
+        ("p against one half, always valid", found["p_value"]),
+    ]
 
 
 def _row(guard: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, Literal, get_args
 
 from mlops.errors import BadPlan
-from mlops.rollout.guards import Guard, guards_named
+from mlops.rollout.guards import ALWAYS, Guard, guards_named
 
 Default = Literal["keep_champion", "promote"]
 
@@ -17,6 +17,8 @@ _UNITS = {"s": 1.0, "m": 60.0, "h": 3_600.0, "d": 86_400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)([smhd])", re.ASCII)
 _LONGEST_SECONDS = 366 * 86_400.0
 _MOST_REQUESTS = 1_000_000_000
+# Of requests, unless another is named: enough to see a difference within hours, and most lists stay as they were.
+INTERLEAVE_SHARE = 0.2
 
 
 def seconds_from(text: str, *, field: str = "duration") -> float:
@@ -49,12 +51,24 @@ def _share_from(text: str, field: str) -> float:
         raise BadPlan(f"{field} must be shares such as 5%,25%,50%, got {text!r}") from None
 
 
+def interleave_from(text: str, *, field: str = "interleave") -> tuple[float, float | None]:
+    """Seconds and share of requests of a text such as ``2h:20%``, or of ``2h``, which leaves the share open.
+
+    Raises:
+        BadPlan: a part is none; the message names *field*.
+    """
+    seconds, sign, share = text.partition(":")
+    return seconds_from(seconds, field=field), _share_from(share.strip(), field) if sign else None
+
+
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
     """What is to happen, fixed when the rollout starts.
 
     Attributes:
         shadow_seconds: how long the challenger only answers aside; 0: not at all.
+        interleave_seconds: how long some lists are drafted from both rankings, for models that rank; 0: not at all.
+        interleave_share: of requests that get such a list, more than 0 and at most 1.
         shares: of users that get the challenger, growing, each between 0 and 1.
         hold_seconds: how long each share is held, at least.
         guards: names, with a margin where it is not the usual one: ``error_rate:0.2``.
@@ -63,7 +77,8 @@ class RolloutPlan:
         max_seconds: after which *default* is decided, whatever is known.
         default: what is decided then.
         watch_seconds: how long a promoted challenger is watched, and rolled back where a guard alarms.
-        least_requests: that the challenger must have answered before a stage ends: quiet traffic proves nothing.
+        least_requests: that the challenger must have answered before a stage ends: quiet traffic proves nothing. Of
+            interleaved lists, so many must be old enough to have been clicked.
 
     Raises:
         BadPlan: a value lies outside of what is allowed, or the stages take longer than *max_seconds*.
@@ -80,12 +95,16 @@ class RolloutPlan:
     default: Default = "keep_champion"
     watch_seconds: float = 3_600.0
     least_requests: int = 100
+    interleave_seconds: float = 0.0
+    interleave_share: float = INTERLEAVE_SHARE
 
     def __post_init__(self) -> None:
         _check_shares(self.shares)
-        for field in ("shadow_seconds", "hold_seconds", "max_seconds", "watch_seconds"):
+        for field in ("shadow_seconds", "interleave_seconds", "hold_seconds", "max_seconds", "watch_seconds"):
             if not 0 <= getattr(self, field) <= _LONGEST_SECONDS:
                 raise BadPlan(f"{field} must be between 0 and a year, got {getattr(self, field)}")
+        if not 0 < self.interleave_share <= 1:
+            raise BadPlan(f"interleave_share must be more than 0 and at most 1, got {self.interleave_share}")
         if not 0 < self.alpha <= 0.5:
             raise BadPlan(f"alpha must be more than 0 and at most 0.5, got {self.alpha}")
         if self.default not in get_args(Default):
@@ -93,22 +112,24 @@ class RolloutPlan:
         if not 0 <= self.least_requests <= _MOST_REQUESTS:
             raise BadPlan(f"least_requests must be between 0 and {_MOST_REQUESTS}, got {self.least_requests}")
         self._check_length()
-        self._check_target(guards_named(self.guards))
+        self._check_target(self.watched)
 
     def _check_length(self) -> None:
-        needed = self.shadow_seconds + len(self.shares) * self.hold_seconds
+        needed = self.shadow_seconds + self.interleave_seconds + len(self.shares) * self.hold_seconds
         if needed > self.max_seconds:
             raise BadPlan(f"max_seconds must be at least {needed:g}, what the stages take, got {self.max_seconds:g}")
 
     def _check_target(self, guards: Iterable[Guard]) -> None:
-        rates = [guard.name for guard in guards if guard.kind != "streak"]
+        if not self.interleave_seconds and "preference" in {guard.name for guard in guards}:
+            raise BadPlan("the guard preference needs a stage of interleaved lists: interleave_seconds is 0")
+        rates = [guard.name for guard in guards if guard.kind != "streak" and "canary" in guard.stages]
         if self.target is not None and self.target not in rates:
             raise BadPlan(f"target must be one of the guards {', '.join(rates)}, got {self.target!r}")
 
     @property
     def watched(self) -> tuple[Guard, ...]:
         """The guards, those that are always watched among them."""
-        return guards_named(self.guards)
+        return guards_named(self.guards, always=(*(("preference",) if self.interleave_seconds else ()), *ALWAYS))
 
     @property
     def alpha_each(self) -> float:

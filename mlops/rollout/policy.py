@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mlops.config import Settings
 from mlops.errors import InvalidSettings, RolloutError
-from mlops.rollout.plan import RolloutPlan, seconds_from, shares_from
+from mlops.rollout.plan import INTERLEAVE_SHARE, RolloutPlan, interleave_from, seconds_from, shares_from
 
 
 def plan_from_settings(settings: Settings) -> RolloutPlan:
@@ -14,8 +14,11 @@ def plan_from_settings(settings: Settings) -> RolloutPlan:
         InvalidSettings: one of them cannot be used.
     """
     try:
+        seconds, share = interleave_from(settings.rollout_interleave, field="ROLLOUT_INTERLEAVE")
         return RolloutPlan(
             shadow_seconds=seconds_from(settings.rollout_shadow, field="ROLLOUT_SHADOW"),
+            interleave_seconds=seconds,
+            interleave_share=INTERLEAVE_SHARE if share is None else share,
             shares=shares_from(settings.rollout_canary, field="ROLLOUT_CANARY"),
             hold_seconds=seconds_from(settings.rollout_hold, field="ROLLOUT_HOLD"),
             guards=tuple(name.strip() for name in settings.rollout_guards.split(",") if name.strip()),

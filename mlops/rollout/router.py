@@ -6,12 +6,13 @@ the only lock they take is never held across either. A thread reads the share an
 
 from __future__ import annotations
 
+import functools
 import logging
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from mlops.background import Repeating
 from mlops.errors import StoreError
@@ -19,8 +20,9 @@ from mlops.rollout import _rows
 from mlops.rollout.assignment import Arm, place_of
 from mlops.rollout.counts import Name, bucket_metric, bucket_of, users_metric, write_counts
 from mlops.rollout.guards import STREAK
+from mlops.rollout.interleaving import Draft, Item, keyed_draft
 from mlops.rollout.means import Sums
-from mlops.rollout.state import Rollout
+from mlops.rollout.state import ARMS, Rollout
 from mlops.store import Database
 
 POLL_SECONDS = 0.5
@@ -34,17 +36,19 @@ class Choice:
     """Who answers a request. Log it with each impression.
 
     Attributes:
-        version: that answers; None: whichever is in production, and no rollout is under way.
-        propensity: probability with which users get this arm.
+        arm: ``interleaved``: the list is to be drafted from both rankings, see :meth:`CanaryRouter.interleave`.
+        version: that answers; None: whichever is in production, and no rollout is under way. Of an interleaved list the
+            challenger, whose part in it is what is counted.
+        propensity: probability with which users, or requests where lists are interleaved, get this arm.
         rollout_id: None outside of a rollout.
         counted_as: arm under which what came of it is counted; None: it is not.
     """
 
-    arm: Arm
+    arm: Arm | Literal["interleaved"]
     version: str | None
     propensity: float
     rollout_id: int | None = None
-    counted_as: Literal["champion", "challenger", "watch"] | None = None
+    counted_as: Literal["champion", "challenger", "interleaved", "watch"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +62,16 @@ class _Traffic:
     champion: Choice
     challenger: Choice
     version: str
+    interleaved: Choice
 
 
 _NOBODY = Choice("champion", None, 1.0)
+
+
+class Drafter(Protocol):
+    """Drafts the list of one request from both rankings: :func:`mlops.rollout.keyed_draft`, with its coins."""
+
+    def __call__(self, champion: Sequence[Item], challenger: Sequence[Item], *, k: int) -> Draft[Item]: ...
 
 
 class CanaryRouter:
@@ -87,7 +98,7 @@ class CanaryRouter:
         self._traffic: _Traffic | None = None
         self._ready: str | None = None
         self._tripped: int | None = None
-        self._streaks = {"challenger": 0, "champion": 0, "watch": 0, "shadow": 0}
+        self._streaks = {"challenger": 0, "champion": 0, "interleaved": 0, "watch": 0, "shadow": 0}
         self._users: set[float] = set()
         self._counts: dict[Name, list[float]] = {}
         self._unwritten: set[Name] = set()
@@ -111,15 +122,35 @@ class CanaryRouter:
         traffic = self._traffic
         if traffic is None:
             return _NOBODY
-        if traffic.status != "canary":
+        if traffic.status not in ("interleave", "canary"):
             return traffic.champion
-        if self._ready != traffic.version or self._tripped == traffic.rollout_id:
+        if not self._is_ready(traffic):
             return _NOBODY
+        if traffic.status == "interleave":
+            return traffic.champion
         place = place_of(unit_id, traffic.key)
         choice = traffic.challenger if place < traffic.share else traffic.champion
         if place not in self._users:
             self._count_user(traffic, place, choice.arm)
         return choice
+
+    def interleave(self, request_id: str) -> tuple[Choice, Drafter] | None:
+        """Where this request is to be answered with a list of both rankings: its arm, and what drafts that list.
+
+        Ask this first, with what tells requests apart, and :meth:`choose` where the answer is None. The same each time,
+        whatever the process; a program that never asks interleaves nothing. Log the draft's teams and propensities with
+        its impressions. What came of it is told to :meth:`observe`, with what the challenger's ranking alone would have
+        taken, and to :meth:`outcome` as ``preference``, see :func:`mlops.rollout.credit`.
+        """
+        traffic = self._traffic
+        if traffic is None or traffic.status != "interleave" or not self._is_ready(traffic):
+            return None
+        if place_of(f"interleave {request_id}", traffic.key) >= traffic.share:
+            return None
+        return traffic.interleaved, functools.partial(keyed_draft, request_id=request_id, key=traffic.key)
+
+    def _is_ready(self, traffic: _Traffic) -> bool:
+        return self._ready == traffic.version and self._tripped != traffic.rollout_id
 
     def observe(
         self,
@@ -218,7 +249,7 @@ class CanaryRouter:
         traffic = self._traffic
         if traffic is not None:
             _log.error("%s %s cannot be loaded: %s", self._model_id, traffic.version, reason)
-            arm = {"shadow": "shadow", "canary": "challenger", "watch": "watch"}[traffic.status]
+            arm = ARMS[traffic.status]
             with self._lock:
                 self._trip(arm, traffic.rollout_id)
 
@@ -292,14 +323,16 @@ class CanaryRouter:
 
 
 def _traffic_of(rollout: Rollout) -> _Traffic:
-    in_canary = rollout.status == "canary"
+    is_drawn = rollout.status in ("interleave", "canary")
     number = rollout.rollout_id
     if rollout.status == "watch":
         champion = Choice("challenger", rollout.challenger, 1.0, number, "watch")
     else:
-        propensity = 1 - rollout.share if in_canary else 1.0
+        propensity = 1 - rollout.share if is_drawn else 1.0
         champion = Choice("champion", rollout.champion, propensity, number, "champion")
     challenger = Choice("challenger", rollout.challenger, rollout.share, number, "challenger")
+    interleaved = Choice("interleaved", rollout.challenger, rollout.share, number, "interleaved")
+    key = bytes.fromhex(rollout.key)
     return _Traffic(
-        number, rollout.status, rollout.share, bytes.fromhex(rollout.key), champion, challenger, rollout.challenger
-    )
+        number, rollout.status, rollout.share, key, champion, challenger, rollout.challenger, interleaved
+    )  # fmt: skip

@@ -1,11 +1,13 @@
 """What a rollout is, as the state database has it.
 
-shadow ──► canary ──► watch ──► promoted
-   │          │          │
-   │          │          └────► rolled_back    a guard alarmed after the promotion
-   ├──────────┼───────────────► rolled_back    a guard alarmed
-   ├──────────┼───────────────► aborted        a person ended it, or the comparison became void
-   └──────────┴───────────────► expired        its longest time is over
+shadow ──► interleave ──► canary ──► watch ──► promoted
+   │           │             │          │
+   │           │             │          └────► rolled_back    a guard alarmed after the promotion
+   ├───────────┼─────────────┼───────────────► rolled_back    a guard alarmed
+   ├───────────┼─────────────┼───────────────► aborted        a person ended it, or the comparison became void
+   └───────────┴─────────────┴───────────────► expired        its longest time is over
+
+A plan may leave out shadow, interleave, or both.
 """
 
 from __future__ import annotations
@@ -18,12 +20,17 @@ from typing import Any, Literal, get_args
 from mlops.errors import RolloutRefused
 from mlops.rollout.plan import RolloutPlan
 
-Status = Literal["shadow", "canary", "watch", "promoted", "rolled_back", "aborted", "expired"]
-OPEN: tuple[Status, ...] = ("shadow", "canary", "watch")
+Status = Literal["shadow", "interleave", "canary", "watch", "promoted", "rolled_back", "aborted", "expired"]
+OPEN: tuple[Status, ...] = ("shadow", "interleave", "canary", "watch")
 STATUSES: tuple[Status, ...] = get_args(Status)
+# Under which arm the challenger's answers are counted in each stage.
+ARMS: Mapping[str, str] = {
+    "shadow": "shadow", "interleave": "interleaved", "canary": "challenger", "watch": "watch",
+}  # fmt: skip
 
 _MOVES: dict[Status, tuple[Status, ...]] = {
-    "shadow": ("canary", "watch", "rolled_back", "aborted", "expired"),
+    "shadow": ("interleave", "canary", "watch", "rolled_back", "aborted", "expired"),
+    "interleave": ("canary", "watch", "rolled_back", "aborted", "expired"),
     "canary": ("canary", "watch", "rolled_back", "aborted", "expired"),
     "watch": ("promoted", "rolled_back", "aborted"),
 }
@@ -45,8 +52,8 @@ class Rollout:
 
     Attributes:
         champion: in production when it started, None where none was.
-        share: of users that get the challenger now.
-        step: which of the plan's shares that is; -1 in shadow.
+        share: of users that get the challenger now; while lists are interleaved: of requests that get a list of both.
+        step: which of the plan's shares that is; -1 before the canary.
         revision: grows with each change; a change is refused where somebody else made one first.
         key: of the assignment, hexadecimal.
         state: what the stop rules remember between two looks.

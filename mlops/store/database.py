@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningInsert
 
 from mlops.errors import InvalidSettings, StoreUnavailable
-from mlops.store.migrations import MigrationSet, upgrade
+from mlops.store.migrations import MigrationSet, is_current, upgrade
 
 BUSY_TIMEOUT_SECONDS = 30
 # JSON columns are read on the path of each request.
@@ -107,7 +107,10 @@ class Database:
     def _make_owed_tables(self) -> None:
         if self._owed:
             with self._paying:
-                self.upgrade(*self._owed)
+                with _reported(), self._engine.connect() as connection:
+                    owed = [migrations for migrations in self._owed if not is_current(connection, migrations)]
+                if owed:
+                    self.upgrade(*owed)
                 self._owed = ()
 
 

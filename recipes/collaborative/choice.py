@@ -27,11 +27,11 @@ _OBJECTIVES = ("ndcg@10", "recall@20")
 _DEPTH = 20
 
 HALF_LIVES_DAYS = (60.0, 120.0, 240.0, 480.0)
-RIDGES = (300.0, 500.0, 800.0)
+RIDGES = (150.0, 300.0, 500.0, 800.0)
 # Those who cook much tell little about those who cook little: here each counts by the root of the history.
 BROAD_POWER = 0.5
-BROAD_RIDGES = (75.0, 150.0, 300.0)
-HALFWAYS = (10.0, 30.0, 60.0, 120.0)
+BROAD_RIDGES = (40.0, 75.0, 150.0, 300.0)
+HALFWAYS = (4.0, 10.0, 30.0, 60.0, 120.0)
 POPULARITY_WEIGHTS = (0.03, 0.5, 2.0, 10.0)
 FINER_WEIGHTS = (0.03, 0.1, 0.25, 0.5, 1.0, 1.5, 2.5, 4.0, 8.0, 15.0, 30.0, 60.0)
 # So many scores at a time, of as many cooks as that takes, bound the memory and the time with many recipes.

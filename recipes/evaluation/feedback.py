@@ -67,7 +67,7 @@ class FeedbackLog:
 
 
 def read_feedback(database: Database) -> FeedbackLog:
-    """All answers of ``hybrid_ranker`` with feedback, oldest first.
+    """All answers of ``hybrid_ranker`` with feedback, oldest first, without lists of two rankings.
 
     Raises:
         StoreUnavailable: the database does not answer.
@@ -106,6 +106,8 @@ def _shown() -> sa.Select[Any]:
         )
         .join_from(schema.answers, schema.impressions)
         .where(answers.request_id.in_(sa.select(events.request_id)))
+        # Neither version's scores explain the order of a list of both.
+        .where(sa.func.coalesce(answers.arm, "") != "interleaved")
         .order_by(answers.answered_at, answers.request_id, impressions.position)
     )  # fmt: skip
 

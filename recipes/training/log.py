@@ -22,6 +22,7 @@ from recipes.ranker import FEATURE_DEFAULTS, FEATURES, MODEL_ID
 from recipes.training.labels import EVENT_CODES, Events
 
 _SEARCHED = ("full", "words_only")
+_OF_ONE_RANKING = sa.func.coalesce(schema.answers.c.arm, "") != "interleaved"
 _FETCHED_AT_ONCE = 5_000
 NOBODY = -1
 
@@ -63,8 +64,13 @@ class ImpressionLog:
         return len(self.slates)
 
 
-def read_log(database: Database, *, since: datetime, until: datetime) -> ImpressionLog:
+def read_log(database: Database, *, since: datetime, until: datetime, with_interleaved: bool = False) -> ImpressionLog:
     """All answers of ``hybrid_ranker`` to a search at >= *since* and < *until*, with the events before *until*.
+
+    Args:
+        with_interleaved: also lists of two rankings, whose scores do not explain their order. What cooks do with them
+            depends on both versions, and which neighbours stood where on a fair coin: no place to learn from how far
+            cooks look.
 
     Raises:
         StoreUnavailable: the database does not answer.
@@ -74,6 +80,7 @@ def read_log(database: Database, *, since: datetime, until: datetime) -> Impress
         schema.answers.c.answered_at < until,
         schema.answers.c.model_id == MODEL_ID,
         schema.answers.c.mode.in_(_SEARCHED),
+        *(() if with_interleaved else (_OF_ONE_RANKING,)),
     )
     with database.reading() as connection:
         n_items = connection.execute(sa.select(sa.func.count()).select_from(schema.recipes)).scalar_one()
@@ -96,7 +103,7 @@ def labelled_since(database: Database, at: datetime) -> int:
     shown = (
         sa.select(events.c.request_id, events.c.recipe_id)
         .join_from(events, answers, events.c.request_id == answers.c.request_id)
-        .where(answers.c.model_id == MODEL_ID, answers.c.mode.in_(_SEARCHED))
+        .where(answers.c.model_id == MODEL_ID, answers.c.mode.in_(_SEARCHED), _OF_ONE_RANKING)
         .group_by(events.c.request_id, events.c.recipe_id)
         .having(sa.func.min(events.c.received_at) >= at)
     )

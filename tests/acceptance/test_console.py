@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from PIL import Image
 
+from tests import pictures
 from tests.browser import WIDTHS
-from tests.console_world import World, addresses
+from tests.console_world import MODEL, World, front_addresses
 from tests.models_app import Running
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -129,6 +132,66 @@ def test_an_alert_is_looked_after_with_a_reason_and_the_page_shows_it_at_once(op
     assert (found.acknowledged_by, found.acknowledged_because) == ("loopback", "miro la base de datos")
     operator.page.get_by_role("link", name="Alertas", exact=True).first.click()
     expect(operator.page.locator("#open")).to_contain_text("atendida")
+
+
+def test_a_model_is_rolled_back_with_a_reason(operator: Operator, world: World) -> None:
+    operator.open("/modelos")
+    operator.page.get_by_role("button", name="Dar marcha atrás").click()
+    expect(operator.page.get_by_role("dialog")).to_contain_text("1.1.0")
+    expect(operator.page.get_by_role("dialog")).to_contain_text("1.0.0")
+    operator.page.keyboard.press("Escape")
+    operator.act("Dar marcha atrás", reason="los cocineros se quejan")
+    expect(operator.page.locator(SAID)).to_have_text("Hecho.")
+    expect(operator.page.locator(".lead")).to_contain_text("1.0.0")
+    expect(operator.page.locator("main")).to_contain_text("los cocineros se quejan")
+    move = world.registry.moves(MODEL)[-1]
+    assert (world.champion, move.actor, move.because) == ("1.0.0", "loopback", "los cocineros se quejan")
+
+
+def test_what_a_retraining_made_is_approved(operator: Operator, world: World) -> None:
+    operator.open("/reentrenamiento")
+    operator.act("Aprobar", reason="las cifras convencen")
+    expect(operator.page.locator(SAID)).to_have_text("Hecho.")
+    expect(operator.page.get_by_role("button", name="Aprobar")).to_have_count(0)
+    assert (world.champion, world.retraining.book.get(3).outcome) == ("1.5.0", "promoted")
+    operator.open("/modelos")
+    expect(operator.page.locator(".lead")).to_contain_text("1.5.0")
+
+
+def test_a_training_is_watched_while_it_goes_on(at_desk: Operator, world: World) -> None:
+    at_desk.open("/reentrenamiento/4")
+    expect(at_desk.page.locator("main")).to_contain_text("learns from 200 values")
+    world.advance(world.retraining.book.get(4), 0.9, "weighs the last values")
+    expect(at_desk.page.locator("main")).to_contain_text("weighs the last values")
+
+
+def test_an_old_page_promotes_nothing_else_than_it_shows(at_desk: Operator, world: World) -> None:
+    at_desk.open(f"/modelos/{MODEL}/1.4.0")
+    at_desk.page.get_by_role("button", name="Promover", exact=True).click()
+    dialog = at_desk.page.get_by_role("dialog")
+    expect(dialog).to_contain_text("1.1.0")
+    dialog.get_by_label("¿Por qué?").fill("mejor que 1.1.0")
+    world.registry.rollback(MODEL, because="somebody was quicker")
+    dialog.get_by_role("button", name="Confirmar").click()
+    expect(dialog.get_by_role("status")).to_contain_text("No se hizo nada")
+    expect(dialog.get_by_role("button", name="Confirmar")).to_be_disabled()
+    assert world.champion == "1.0.0"
+    dialog.get_by_role("button", name="Cancelar").click()
+    expect(at_desk.page.locator(".lead")).to_contain_text("1.0.0")
+    at_desk.act("Promover", reason="mejor que 1.0.0")
+    expect(at_desk.page.locator("h1")).to_contain_text("en producción")
+    assert world.champion == "1.4.0"
+    at_desk.forgive(409)
+
+
+def test_a_rollout_is_paused_and_goes_on(at_desk: Operator, world: World) -> None:
+    at_desk.open("/despliegues")
+    at_desk.act("Pausar", reason="espero a mañana")
+    expect(at_desk.page.get_by_role("button", name="Reanudar")).to_be_enabled()
+    assert world.rollouts.get(3).paused_at is not None
+    at_desk.act("Reanudar", reason="ya es mañana")
+    expect(at_desk.page.get_by_role("button", name="Pausar")).to_be_enabled()
+    assert world.rollouts.get(3).paused_at is None
 
 
 def test_without_a_reason_nothing_is_sent_and_who_cancels_does_nothing(at_desk: Operator, world: World) -> None:
@@ -293,11 +356,8 @@ def still_world(lived_world: Path, tmp_path_factory: pytest.TempPathFactory) -> 
     """The address of a server of a world that no test changes."""
     folder = tmp_path_factory.mktemp("still") / "world"
     shutil.copytree(lived_world, folder)
-    world = World(folder)
-    server = Running(world.app)
-    yield server.url
-    server.stop()
-    world.close()
+    with pictures.served(folder) as url:
+        yield url
 
 
 @cache
@@ -313,7 +373,7 @@ def test_nothing_keeps_anybody_out_of_any_page_in_light_or_in_dark(browser: Any,
     context = browser.new_context(viewport={"width": x, "height": y}, reduced_motion="reduce")
     page = context.new_page()
     found = []
-    for address in [*addresses(), "/entrar", "/no-existe", "/alertas?idioma=en"]:
+    for address in [*front_addresses(), "/entrar", "/no-existe", "?idioma=en"]:
         page.goto(f"{still_world}/consola{address}")
         page.evaluate(axe())
         for scheme in ("light", "dark"):
@@ -332,11 +392,37 @@ _VIOLATIONS = """async options => (await axe.run(options)).violations
     .map(each => [each.id, each.help, each.nodes.slice(0, 3).map(node => node.html + " " + node.failureSummary)])"""
 
 
-@pytest.mark.parametrize("address", ["/alertas", "/alertas/2"])
-def test_a_dialog_keeps_nobody_out_either(browser: Any, still_world: str, address: str) -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_looks_as_it_did(browser: Any, still_world: str, width: str) -> None:
+    kept, found = json.loads(pictures.ABOUT.read_text()), pictures.about(browser)
+    if kept != found:
+        pytest.skip(f"the pictures were taken with {kept}, and this is {found}")
+    apart = {}
+    for address, picture in pictures.pictures(browser, still_world, width):
+        file = pictures.file_of(address, width)
+        assert file.exists(), f"{file.name} is missing; take it with: python -m tests.pictures"
+        apart[address] = pictures.difference(Image.open(file), picture)
+    changed = {address: each for address, each in apart.items() if not each.is_small}
+    assert changed == {}, "look at the pages; where it is meant: python -m tests.pictures"
+
+
+def test_a_page_that_looks_otherwise_is_noticed(browser: Any, still_world: str) -> None:
+    page = browser.new_page(viewport={"width": 1280, "height": 850})
+    page.goto(f"{still_world}/consola/alertas")
+    before = pictures.small(page.screenshot(full_page=True))
+    assert pictures.difference(before, pictures.small(page.screenshot(full_page=True))).is_small
+    page.evaluate("document.getElementById('open').hidden = true")
+    assert not pictures.difference(before, pictures.small(page.screenshot(full_page=True))).is_small
+    page.reload()
+    page.evaluate("document.querySelector('link[href*=console]').disabled = true")
+    assert not pictures.difference(before, pictures.small(page.screenshot(full_page=True))).is_small
+    page.close()
+
+
+def test_a_dialog_keeps_nobody_out_either(browser: Any, still_world: str) -> None:
     context = browser.new_context(reduced_motion="reduce")
     page = context.new_page()
-    page.goto(f"{still_world}/consola{address}")
+    page.goto(f"{still_world}/consola/alertas/2")
     page.evaluate(axe())
     for button in page.locator("[data-open]").all():
         button.click()

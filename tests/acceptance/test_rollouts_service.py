@@ -24,7 +24,7 @@ from mlops.config import Settings
 from mlops.model_registry import ModelMetadata, ModelRegistry, open_registry
 from mlops.rollout import RolloutController, RolloutPlan
 from recipes.ranker import HybridRanker
-from recipes.schema import answers
+from recipes.schema import answers, impressions
 from tests.conftest import REPOSITORY
 from tests.faulty_app import FAULTY
 
@@ -178,6 +178,87 @@ def written(registry: ModelRegistry) -> set[tuple[str, str, float]]:
     )
     with registry.database.reading() as connection:
         return {(row.arm, row.model_version, round(row.arm_propensity, 9)) for row in connection.execute(query)}
+
+
+QUESTIONS = ("sopa de ajo", "tarta de manzana", "algo con garbanzos", "pollo al horno", "arroz con verduras")
+
+
+class Regulars:
+    """Cooks who take what the champion would have shown them, and nothing else."""
+
+    def __init__(self, server: Any) -> None:
+        self._server = server
+        self.versions: set[str] = set()
+        self._n = 0
+        self._usual = {question: self._ask(question)[1] for question in QUESTIONS}
+
+    def come(self) -> None:
+        """One asks, and clicks; a connection that a killed worker had taken is no answer."""
+        question = QUESTIONS[self._n % len(QUESTIONS)]
+        try:
+            request_id, shown = self._ask(question)
+            for recipe_id in [one for one in shown if one in self._usual[question]]:
+                body = {"request_id": request_id, "recipe_id": recipe_id, "evento": "click"}
+                httpx.post(f"{self._server.url}/feedback", json=body, timeout=60)
+        except httpx.TransportError:
+            return
+
+    def _ask(self, question: str) -> tuple[str, list[str]]:
+        self._n += 1
+        body = {"query": question, "usuario": f"cook-{self._n}"}
+        answer = httpx.post(f"{self._server.url}/recommend", json=body, timeout=60).json()
+        self.versions.add(answer["modelo"]["version"])
+        return answer["request_id"], [one["id"] for one in answer["recetas"]]
+
+
+def test_a_version_whose_recipes_nobody_takes_loses_shared_lists_and_never_gets_a_cook(
+    make_server: MakeServer, starter_copy: Path
+) -> None:
+    with registry_in(starter_copy) as registry:
+        server = make_server(starter_copy, ROLLOUT_CLICK_SECONDS="1", EXPLORATION_SHARE="0").start(workers=2)
+        wait_until(lambda: httpx.get(f"{server.url}/health/ready", timeout=60).status_code == 200)
+        cooks = Regulars(server)
+        by_body = HybridRanker("1.1.0", semantic_weights={"body_words": 1.0})
+        registry.register(ModelMetadata(MODEL, "1.1.0"), artefact=by_body.files())
+        said = mlops(
+            server, "rollout", "start", MODEL, "1.1.0", "--shadow", "0", "--interleave", "1h:60%", "--canary", "30%",
+            "--guard", "error_rate", "--reason", "try it",
+        )  # fmt: skip
+        assert "is in interleave: 0.6 of the requests get a list of both; 1.0.0 is in production" in said
+        workers = Workers(server)
+        wait_until(lambda: workers.all_have(0.6))
+        controller = RolloutController(registry)
+        for _ in range(10):
+            cooks.come()
+        os.kill(next(iter(workers.said)), signal.SIGKILL)
+        deadline = time.monotonic() + 90
+        while controller.get(1).is_open:
+            assert time.monotonic() < deadline, mlops(server, "rollout", "status", MODEL)
+            cooks.come()
+        found = controller.get(1)
+        assert (found.status, cooks.versions) == ("rolled_back", {"1.0.0"})
+        assert "preference: interleaved lists won" in found.because
+        assert "won by the champion" in mlops_page(server)
+        with registry.database.reading() as connection:
+            kept = connection.execute(sa.select(answers.c.arm, answers.c.arm_propensity).distinct()).all()
+            teams = connection.execute(
+                sa.select(answers.c.arm, impressions.c.team)
+                .join(impressions)
+                .distinct()
+                .where(answers.c.arm.is_not(None))
+            ).all()
+        assert {(row.arm, None if row.arm is None else round(row.arm_propensity, 9)) for row in kept} == {
+            (None, None), ("champion", 0.4), ("interleaved", 0.6),
+        }  # fmt: skip
+        assert {tuple(row) for row in teams} == {
+            ("champion", None), ("interleaved", "both"), ("interleaved", "champion"), ("interleaved", "challenger"),
+        }  # fmt: skip
+
+
+def mlops_page(server: Any) -> str:
+    page = server.data_dir / "rollout.html"
+    mlops(server, "rollout", "show", "1", "--report", str(page))
+    return str(page.read_text("utf-8"))
 
 
 def test_a_challenger_that_raises_is_taken_back_by_itself_and_no_cook_sees_it(

@@ -43,8 +43,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtefactStore:
 
 def test_an_empty_place_holds_nothing(store: ArtefactStore) -> None:
     assert store.digests() == []
-    with pytest.raises(ArtefactMissing):
-        store.get("0" * 64)
+    for look in (store.get, store.manifest):
+        with pytest.raises(ArtefactMissing):
+            look("0" * 64)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25, deadline=None)
@@ -53,6 +54,7 @@ def test_what_was_put_is_what_is_got(store: ArtefactStore, files: dict[str, byte
     digest = store.put(files)
     assert digest == Manifest.of(files).digest
     assert dict(store.get(digest)) == files
+    assert store.manifest(digest).files == Manifest.of(files).files
 
 
 def test_the_same_again_changes_nothing(store: ArtefactStore) -> None:

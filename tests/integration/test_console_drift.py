@@ -16,6 +16,7 @@ from mlops.http.console.exports import as_json, tables_of
 from mlops.http.console.views.drift import drift
 from mlops.http.words import Language
 from mlops.monitoring.drift_book import MOST_KEPT, DriftBook
+from mlops.schema import drift_checks
 from mlops.store import Database
 from tests.console_world import MODEL, NOW, OTHER, World
 from tests.integration.test_console_traffic import asked, rows
@@ -37,6 +38,8 @@ def report(*, shift: float = 1.0, n: int = 400) -> DriftReport:
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = World(tmp_path_factory.mktemp("world"))
+    with made.database.writing() as connection:
+        connection.execute(drift_checks.delete())
     book = DriftBook(made.database, clock=made.clock)
     made.clock.now = NOW - timedelta(hours=1)
     book.keep(MODEL, "1.0.0", report(shift=0.0), since=NOW - timedelta(days=8))
@@ -85,7 +88,7 @@ def test_the_worst_column_comes_first_with_its_figures(parts: Parts) -> None:
     assert view.verdict is not None
     assert view.verdict.text == "deriva"
     (finding,) = rows(view, "findings")
-    assert (finding["column"], finding["kind"].text) == ("gone", "falta la columna")
+    assert (finding["column"], finding["finding"].text) == ("gone", "falta la columna")
     assert [row["version"] for row in rows(view, "checks")] == ["1.1.0", "1.0.0"]
 
 

@@ -23,6 +23,7 @@ from mlops.http.console.rendering import load_words
 from mlops.http.console.view import Panel
 from mlops.http.words import Language
 from mlops.reports import Prose
+from mlops.rollout import Expected, RolloutController, RolloutPlan
 from tests.console_world import NOW, STATUSES, World, addresses
 
 WORDS = load_words()
@@ -262,6 +263,43 @@ def test_an_application_adds_panels_to_a_page_and_a_sentence_over_all(world: Wor
         assert "siete" not in get(world, "/alertas/1").text
     finally:
         world.app = before
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_shared_lists_and_what_was_expected_are_told_in_words(make_world: Any, language: Language) -> None:
+    world = make_world()
+    world.rollouts.abort("ranker", because="now with shared lists", actor="ana")
+    snips = {"value": 0.31, "low": 0.29, "high": 0.33, "effective_sample_size": 412.0}
+    expected = Expected("not clearly worse", "Off-policy, not clearly worse: 31 % expected.", {"snips": snips})
+    controller = RolloutController(world.registry, clock=world.clock, expect=lambda *_: expected)
+    plan = RolloutPlan(shadow_seconds=0, interleave_seconds=3_600, interleave_share=1.0, least_requests=40)
+    begun = controller.start("ranker", "1.4.0", plan=plan, because="again", actor="ana")
+    world.router.refresh()
+    world.router.ready("1.4.0")
+    for n in range(12):
+        asked = world.router.interleave(f"request-{n}")
+        world.router.observe(asked[0], seconds=0.02)
+        world.router.outcome(asked[0], "preference", 1 if n % 3 else -1)
+    world.router.flush()
+    text = get(world, f"/despliegues/{begun.rollout_id}", language=language).text
+    Document(text)
+    # Its stage, its guard, the lists that were won, how many are still needed, and what was expected.
+    told = {
+        "es": (
+            "listas compartidas",
+            "listas compartidas ganadas",
+            "ganadas por el aspirante",
+            "tienen que juzgarse 40",
+        ),
+        "en": (
+            "shared lists",
+            "shared lists won",
+            "won by the challenger",
+            "40 shared lists have to be judged; 12 are",
+        ),
+    }
+    for words in (*told[language], expected.sentence, "SNIPS", "412"):
+        assert words in text, words
 
 
 def test_what_somebody_wrote_is_text_wherever_it_is_shown(make_world: Any) -> None:

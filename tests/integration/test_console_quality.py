@@ -92,7 +92,7 @@ def test_moves_and_alerts_are_marked_on_the_chart_and_listed(parts: Parts) -> No
     drawing = str(next(block.drawing for block in online.blocks if hasattr(block, "drawing")))
     assert "1.1.0 sirve" in drawing
     assert drawing.count("<title>#") == 2  # the alerts of two days
-    kinds = [row["kind"] for row in rows(view, "events")]
+    kinds = [row["event"] for row in rows(view, "events")]
     assert kinds.count("! alerta") == 4
     assert kinds.count("▲ empieza a servir") == 2
 

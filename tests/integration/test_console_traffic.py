@@ -14,31 +14,14 @@ from mlops.http.access import Visitor
 from mlops.http.console import Parts, View
 from mlops.http.console.ask import Ask
 from mlops.http.console.exports import as_json, tables_of
-from mlops.http.console.measures import Breakdown, TrafficMeasures
 from mlops.http.console.rendering import load_words
 from mlops.http.console.views._windows import WINDOWS
 from mlops.http.console.views.traffic import traffic
 from mlops.http.words import Language
 from mlops.monitoring.collector import MetricsCollector
 from mlops.reports import Table
-from tests.console_world import World
+from tests.console_world import TRAFFIC, World
 
-MEASURES = TrafficMeasures(
-    requests="request_count",
-    errors="error_rate",
-    latency="api_latency_ms",
-    latency_limit_ms=500,
-    error_limit=0.05,
-    slow_ms=100,
-    breakdowns=(
-        Breakdown("version", "version", latency="api_latency_ms"),
-        Breakdown("route", "route", requests="request_count", errors="error_rate"),
-    ),
-    stages={"parse": "parse_ms", "encode": "encode_ms", "shelf": "shelf_ms"},
-    waiting=("queue_depth", "queue"),
-    dropped=("dropped_count", "queue"),
-    gauges={"memory": "process_memory_mb"},
-)
 WORDS = load_words()
 
 
@@ -64,7 +47,7 @@ def facts(view: View, parts: Parts) -> Mapping[str, Any]:
 
 @pytest.mark.parametrize("window", list(WINDOWS))
 def test_the_figures_are_those_of_the_metrics(world: World, window: str) -> None:
-    parts = world.parts(traffic=MEASURES)
+    parts = world.parts(traffic=TRAFFIC)
     view = traffic(parts, asked(parts, ventana=window))
     minutes = WINDOWS[window].minutes
     latency, requests = (world.metrics.get_stats(name, minutes) for name in ("api_latency_ms", "request_count"))
@@ -81,18 +64,18 @@ def test_the_figures_are_those_of_the_metrics(world: World, window: str) -> None
 
 
 def test_a_bad_hour_is_seen_where_it_was_and_the_verdict_tells(world: World) -> None:
-    parts = world.parts(traffic=MEASURES)
+    parts = world.parts(traffic=TRAFFIC)
     steps = rows(traffic(parts, asked(parts, ventana="24h")), "requests")
     worst = max(steps, key=lambda row: row["p95_ms"])
     assert parts.clock() - worst["since"] == timedelta(hours=4)
-    strict = world.parts(traffic=replace(MEASURES, latency_limit_ms=10, error_limit=0.0))
+    strict = world.parts(traffic=replace(TRAFFIC, latency_limit_ms=10, error_limit=0.0))
     verdict = traffic(strict, asked(strict)).verdict
     assert verdict is not None
     assert (verdict.tone, verdict.text) == ("bad", "falla demasiado y demasiado lento")
 
 
 def test_the_arms_of_a_rollout_under_way_are_told_apart(world: World) -> None:
-    parts = world.parts(traffic=MEASURES)
+    parts = world.parts(traffic=TRAFFIC)
     view = traffic(parts, asked(parts, "en"))
     name = next(panel.name for panel in view.panels if panel.name.startswith("rollout-"))
     assert [row["version"] for row in rows(view, name)] == ["1.1.0", "1.4.0"]
@@ -103,12 +86,12 @@ def test_the_arms_of_a_rollout_under_way_are_told_apart(world: World) -> None:
 def test_what_there_is_not_is_said(tmp_path: Path, language: Language) -> None:
     empty = World(tmp_path, is_empty=True)
     try:
-        parts = empty.parts(traffic=MEASURES)
+        parts = empty.parts(traffic=TRAFFIC)
         view = traffic(parts, asked(parts, language))
         assert tables_of(view) == {}
         texts = [text for panel in as_json(view, asked(parts))["panels"] for text in panel.get("texts", ())]
-        assert len(texts) == len(view.panels)
-        unknown = empty.parts()
+        assert len(texts) == len(view.panels) == 3
+        unknown = empty.parts(traffic=None)
         assert "Parts.traffic" in traffic(unknown, asked(unknown, language)).panels[0].blocks[0].text  # type: ignore[union-attr]
     finally:
         empty.close()
@@ -148,7 +131,7 @@ def test_ninety_days_are_read_from_the_sketches_of_days(tmp_path: Path) -> None:
     counting = _Counting(metrics)
     world = World(tmp_path / "world", is_empty=True)
     try:
-        parts = world.parts(traffic=MEASURES, metrics=counting, clock=lambda: now)
+        parts = world.parts(traffic=TRAFFIC, metrics=counting, clock=lambda: now)
         view = traffic(parts, asked(parts, ventana="90d"))
         assert facts(view, parts)["requests"] == 3_600
         assert counting.n_steps == 3 * 90

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from mlops import schema as toolkit
 from mlops.http.access import Visitor
 from mlops.http.console import View
 from mlops.http.console.ask import Ask as PageAsk
@@ -100,7 +101,7 @@ def test_late_reactions_are_counted_and_old_days_are_left_alone(sqlite_database:
 
 
 @pytest.fixture(scope="module")
-def service(
+def whole_service(
     tmp_path_factory: pytest.TempPathFactory,
     copy_starter: Callable[[Path], Path],
     use_encoder: UseEncoder,
@@ -114,6 +115,16 @@ def service(
     yield made
     made.operations.metrics.stop()
     made.close()
+
+
+@pytest.fixture
+def service(whole_service: Service) -> Iterator[Service]:
+    """It, with nothing made and nothing asked yet."""
+    with whole_service.database.writing() as connection:
+        for table in (schema.golden_results, toolkit.leases, schema.impressions, schema.answers):
+            connection.execute(table.delete())
+    yield whole_service
+    whole_service.insight._is_stopping.clear()
 
 
 def asked(service: Service, *queries: str) -> list[Answer]:
@@ -199,6 +210,12 @@ def test_golden_queries_are_asked_once_of_a_version_and_an_index(service: Servic
     del service.recommender.rehearse
     service.answers.flush()
     assert service.answers.n_written == n_answers
+
+
+def test_a_service_that_ends_does_not_wait_for_golden_queries(service: Service) -> None:
+    service.insight.stop()
+    assert "golden-queries" not in service.insight.look()
+    assert service.insight.golden.newest() == []
 
 
 def test_of_two_processes_one_makes_what_is_due(service: Service) -> None:

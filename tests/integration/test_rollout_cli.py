@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,10 +16,11 @@ from mlops import cli
 from mlops.config import Settings
 from mlops.http.models import router as models_router
 from mlops.model_registry import ModelMetadata, ModelRegistry, open_registry
-from mlops.rollout import CanaryRouter, RolloutController
+from mlops.rollout import CanaryRouter, Expected, RolloutController
 from mlops.rollout import drill as drills
 from mlops.rollout.drill import DrillResult, run_drills
 from tests.commands import Ended, Run, typed
+from tests.conftest import REPOSITORY
 from tests.models_app import Running
 
 WHY = ("--reason", "why not", "--actor", "ana")
@@ -65,6 +69,66 @@ def test_a_rollout_is_started_held_resumed_and_ended_by_commands(run: Run, regis
     shown = run("rollout", "show", "1").out
     for kind in ("started", "paused", "resumed", "promoted", "aborted"):
         assert f"  {kind}  by ana" in shown
+
+
+def test_shared_lists_are_asked_for_shown_and_kept(run: Run, registry: ModelRegistry, tmp_path: Path) -> None:
+    begun = run("rollout", "start", "ranker", "1.2.0", *PLAN, "--interleave", "1h:50%")
+    assert begun.out == (
+        "rollout 1 of ranker 1.2.0 is in interleave: 0.5 of the requests get a list of both; 1.1.0 is in production\n"
+    )
+    router, controller = CanaryRouter(registry.database, "ranker"), RolloutController(registry)
+    router.refresh()
+    router.ready("1.2.0")
+    for n in range(200):
+        asked = router.interleave(f"request-{n}")
+        if asked is None:
+            router.observe(router.choose(f"user-{n}"))
+            continue
+        router.observe(asked[0])
+        router.outcome(asked[0], "preference", -1 if n % 10 else 1)
+        if n == 20:
+            router.flush()
+            status = run("rollout", "status", "ranker", "--json").json
+            assert status["interleaving"]["n_champion"] > status["interleaving"]["n_challenger"]
+            assert "lists of both the challenger won" in run("rollout", "status", "ranker").out
+    router.flush()
+    controller.step()
+    shown = run("rollout", "show", "1", "--report", str(tmp_path / "page.html")).out
+    assert "ranker 1.2.0 is taken back. preference: interleaved lists won:" in shown
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "won by the champion" in page
+    assert "preference: log e-value over time" in page
+    assert run("rollout", "start", "ranker", "1.2.0", "--interleave", "long").code == 2
+
+
+@pytest.fixture
+def foreseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package expects 1.2.0 of ranker to be worse."""
+    worse = Expected("clearly worse", "Off-policy, clearly worse: 20 % expected.")
+
+    class Entry:
+        name = "ranker"
+
+        def load(self) -> Any:
+            return lambda: lambda model_id, champion, challenger: worse if challenger == "1.2.0" else None
+
+    monkeypatch.setattr("mlops.rollout.expecting.entry_points", lambda group: [Entry()])
+
+
+@pytest.mark.usefixtures("foreseen")
+def test_a_version_that_is_expected_to_be_worse_is_forced_with_a_reason_or_not_begun(
+    run: Run, registry: ModelRegistry
+) -> None:
+    refused = run("rollout", "start", "ranker", "1.2.0", *PLAN)
+    assert (refused.code, refused.out) == (4, "")
+    assert "not rolled out unless forced. Off-policy, clearly worse" in refused.err
+    assert run("rollout", "start", "ranker", "1.2.0", *PLAN, "--force").code == 2
+    forced = run("rollout", "start", "ranker", "1.2.0", *PLAN, "--force", "--reason", "the log is of last winter")
+    assert forced.out.endswith("is in production\n  Off-policy, clearly worse: 20 % expected.\n")
+    assert "Off-policy, clearly worse: 20 % expected." in run("rollout", "show", "1").out
+    run("rollout", "abort", "ranker", *WHY)
+    again = run("rollout", "start", "ranker", "1.2.0", *PLAN, "--force", "--reason", "again", "--json").json
+    assert again["expected"]["verdict"] == "clearly worse"
 
 
 def test_weeks_later_the_sentence_the_figures_and_the_chart_are_there(
@@ -145,6 +209,23 @@ def test_a_rollback_without_a_service_says_so(run: Run, registry: ModelRegistry)
     assert time.monotonic() - began < 2
     assert ended.out.startswith("ranker 1.0.0 is in production; 1.1.0 is archived\nwhat serves now is not known: ")
     assert "no service answered at http://127.0.0.1:1/models/ranker" in ended.out
+
+
+def test_in_a_hurry_nothing_is_loaded_that_takes_long_and_is_not_needed(
+    registry: ModelRegistry, tmp_path: Path
+) -> None:
+    program = (
+        "import sys; from mlops import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit: print(sorted({'alembic', 'httpx', 'rich', 'numpy', 'scipy'} & sys.modules.keys()))"
+    )
+    environment = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "PORT": "1", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, "rollback", "ranker", *WHY],
+        env=environment, cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.startswith("ranker 1.0.0 is in production")
+    assert done.stdout.endswith("[]\n"), done.stdout
 
 
 def test_freezing_has_a_short_command_too(run: Run, registry: ModelRegistry) -> None:

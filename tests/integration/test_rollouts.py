@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from mlops.errors import Barred, Conflict, Frozen, RolloutOpen, RolloutRefused, UnknownRollout, UnknownVersion
 from mlops.model_registry import ApprovalPolicy
-from mlops.rollout import RolloutPlan
+from mlops.rollout import CanaryRouter, Expected, RolloutPlan, credit
 from mlops.rollout.guards import STREAK
+from mlops.rollout.pages import rollout_page
 from mlops.store import Database
 from tests.rollout_traffic import PLAN, START, Traffic
 
@@ -304,3 +306,139 @@ def test_a_challenger_in_shadow_answers_nobody_and_is_held_to_its_answers(on_sql
     on_sqlite.router.flush()
     rollout = on_sqlite.step(hours=0.2)
     assert rollout.status == ("rolled_back" if breach else "canary")
+
+
+# --- Lists of both rankings -------------------------------------------------------------------------------------------
+
+BOTH = replace(
+    PLAN, shadow_seconds=600, interleave_seconds=3_600, interleave_share=0.5, least_requests=80, max_seconds=200_000
+)
+
+
+def shared(traffic: Traffic, n: int, *, lost_every: int = 2) -> list[bool]:
+    """*n* requests; each *lost_every*-th list of both is won by the champion, the others by the challenger."""
+    found = [traffic.router.interleave(f"request-{number}") for number in range(n)]
+    for number, (choice, draft) in enumerate([each for each in found if each is not None]):
+        # As a service does it: draft, show, observe, and credit what was clicked when its time is up.
+        drafted = draft("ab", "ba", k=2)
+        traffic.router.observe(choice, answered_by="1.1.0", seconds=0.01)
+        clicked = drafted.items[drafted.teams.index("champion" if number % lost_every == 0 else "challenger")]
+        traffic.router.outcome(choice, "preference", credit(drafted, [clicked]))
+    traffic.router.flush()
+    return [each is not None for each in found]
+
+
+def test_lists_of_both_come_after_the_shadow_and_before_anybody_gets_the_challenger_alone(traffic: Traffic) -> None:
+    traffic.start(BOTH)
+    assert traffic.router.interleave("request-1") is None
+    for _ in range(90):
+        traffic.router.count(
+            traffic.controller.history()[0].rollout_id, "shadow", failed=False, valid=True, seconds=0.02
+        )
+    traffic.send(50)
+    rollout = traffic.step(hours=0.2)
+    assert (rollout.status, rollout.share, rollout.step) == ("interleave", 0.5, -1)
+    assert {traffic.router.choose(f"u{n}").arm for n in range(50)} == {"champion"}
+    first = shared(traffic, 100)
+    assert 30 < sum(first) < 70
+    assert traffic.step(hours=1.1).status == "interleave"  # enough time, and too few lists
+    again = CanaryRouter(traffic.registry.database, "ranker")
+    again.refresh()
+    assert again.interleave("request-1") is None  # not loaded in that process yet
+    again.ready("1.1.0")
+    assert [again.interleave(f"request-{n}") is not None for n in range(100)] == first
+    look = traffic.controller.look(rollout)
+    assert look.interleaving is not None
+    assert (look.interleaving.n_challenger, look.interleaving.n_champion) == (
+        sum(first) // 2,
+        sum(first) - sum(first) // 2,
+    )
+    shared(traffic, 100)
+    rollout = traffic.step()
+    assert (rollout.status, rollout.share, rollout.step) == ("canary", 0.2, 0)
+    assert traffic.router.interleave("request-1") is None
+    events = traffic.controller.events(rollout.rollout_id)
+    assert [event.kind for event in events] == ["started", "stage", "stage"]
+    assert "shares 0.5 of the lists" in events[1].sentence
+    assert "Of the lists of both it won" in events[2].sentence
+    assert events[2].figures["interleaving"]["n_ties"] == 0
+    # What was counted in lists of both is no evidence in the canary, whose guards begin anew.
+    readings = {reading.guard: reading.n_champion for reading in traffic.controller.look(rollout).readings}
+    assert readings == {"error_rate": 0, "click_rate": 0, "output_valid": 0, "crash_loop": 0}
+
+
+def test_a_challenger_that_loses_lists_is_taken_back_before_it_got_a_user(on_sqlite: Traffic) -> None:
+    on_sqlite.start(replace(BOTH, shadow_seconds=0))
+    rollout = on_sqlite.step()
+    for _ in range(6):
+        on_sqlite.send(10)
+        shared(on_sqlite, 40, lost_every=1)
+        rollout = on_sqlite.step()
+    assert (rollout.status, on_sqlite.alarms) == ("rolled_back", [rollout.because])
+    assert "preference: interleaved lists won: 0.00%" in rollout.because
+    assert [bar.version for bar in on_sqlite.controller.bars("ranker")] == ["1.1.0"]
+    assert on_sqlite.router.interleave("request-1") is None
+
+
+def test_a_challenger_that_fails_in_shared_lists_in_a_row_is_taken_back_at_once(on_sqlite: Traffic) -> None:
+    on_sqlite.start(replace(BOTH, shadow_seconds=0, interleave_share=1.0))
+    for n in range(STREAK):
+        asked = on_sqlite.router.interleave(f"request-{n}")
+        assert asked is not None
+        on_sqlite.router.observe(asked[0], answered_by="1.1.0", failed=True)
+    assert on_sqlite.router.interleave("request-99") is None
+    on_sqlite.router.flush()
+    assert "crash_loop" in on_sqlite.step().because
+
+
+def test_a_challenger_that_is_promoted_out_of_shared_lists_is_watched(on_sqlite: Traffic) -> None:
+    on_sqlite.start(replace(BOTH, shadow_seconds=0))
+    shared(on_sqlite, 100)
+    on_sqlite.controller.promote_now("ranker", because="sure", actor="ana")
+    rollout = on_sqlite.step()
+    assert rollout.status == "watch"
+    assert "preference" not in {reading.guard for reading in on_sqlite.controller.look(rollout).readings}
+
+
+# --- What is expected beforehand --------------------------------------------------------------------------------------
+
+WORSE = Expected("clearly worse", "Off-policy, clearly worse: 20 % expected.", {"snips": {"value": 0.2}})
+
+
+def test_a_challenger_that_is_expected_to_be_worse_begins_only_where_it_is_forced(sqlite_database: Database) -> None:
+    asked: list[tuple[str, str, str]] = []
+
+    def expect(*versions: str) -> Expected:
+        asked.append(versions)  # type: ignore[arg-type]
+        return WORSE
+
+    traffic = Traffic(sqlite_database, expect=expect)
+    with pytest.raises(RolloutRefused, match=r"ranker 1\.1\.0 is not rolled out unless forced\. Off-policy, clearly"):
+        traffic.start()
+    assert (traffic.status_of("1.1.0"), traffic.controller.history()) == ("training", [])
+    traffic.start(force=True, because="the log is of last winter")
+    [event] = traffic.controller.events(1)
+    assert (event.figures["expected"], event.figures["forced"]) == (WORSE.to_dict(), True)
+    assert asked == [("ranker", "1.0.0", "1.1.0")] * 2
+    page = rollout_page(traffic.controller.get(1), [event])
+    assert WORSE.sentence in page
+    assert "snips" in page
+
+
+@pytest.mark.parametrize("verdict", ["not clearly worse", "cannot tell", "nothing", "raises"])
+def test_whatever_else_is_expected_is_kept_and_holds_nobody_up(sqlite_database: Database, verdict: Any) -> None:
+    def expect(*_: str) -> Expected | None:
+        if verdict == "raises":
+            raise OSError("the log is away")
+        return None if verdict == "nothing" else Expected(verdict, "as told")
+
+    traffic = Traffic(sqlite_database, expect=expect)
+    traffic.start(automatic=True)
+    figures = traffic.controller.events(1)[0].figures
+    if verdict == "nothing":
+        assert "expected" not in figures
+    elif verdict == "raises":
+        assert figures["expected"]["verdict"] == "cannot tell"
+        assert "OSError: the log is away" in figures["expected"]["sentence"]
+    else:
+        assert figures["expected"]["verdict"] == verdict

@@ -7,7 +7,7 @@ import pytest
 from mlops.http import models, problems, rollouts
 from mlops.http.access import Access
 from mlops.model_registry import ApprovalPolicy
-from mlops.rollout import RolloutController
+from mlops.rollout import Expected, RolloutController
 from mlops.store import Database
 from tests.conftest import REPOSITORY
 from tests.models_app import ModelsApp
@@ -28,6 +28,7 @@ def test_a_rollout_is_started_changed_and_read_over_http(app: ModelsApp) -> None
     begun = app.post("/models/ranker/rollout/start", START)
     assert (begun["status"], begun["share"], begun["production"]) == ("canary", 0.1, "1.0.0")
     assert begun["plan"]["hold_seconds"] == 7_200
+    assert app.get("/models/ranker/rollout")["interleaving"] is None
     assert app.post("/models/ranker/rollout/pause")["is_paused"] is True
     assert app.post("/models/ranker/rollout/resume")["is_paused"] is False
     now = app.get("/models/ranker/rollout")
@@ -42,6 +43,26 @@ def test_a_rollout_is_started_changed_and_read_over_http(app: ModelsApp) -> None
     assert [event["kind"] for event in app.get("/rollouts/1")["events"]] == [
         "started", "paused", "resumed", "promoted", "aborted",
     ]  # fmt: skip
+
+
+def test_shared_lists_are_fields_of_the_plan(app: ModelsApp) -> None:
+    plan = {**START["plan"], "interleave_seconds": 60, "interleave_share": 0.3}  # type: ignore[dict-item]
+    begun = app.post("/models/ranker/rollout/start", {**START, "plan": plan})
+    assert (begun["status"], begun["share"]) == ("interleave", 0.3)
+    assert "preference" in [guard["guard"] for guard in app.get("/models/ranker/rollout")["guards"]]
+
+
+def test_what_is_expected_of_a_version_is_told_and_can_be_overruled(sqlite_database: Database) -> None:
+    made = ModelsApp(sqlite_database)
+    problems.install(made.app, {**models.STATUSES, **rollouts.STATUSES})
+    worse = Expected("clearly worse", "Off-policy, clearly worse.")
+    controller = RolloutController(made.registry, expect=lambda *_: worse)
+    made.app.include_router(rollouts.router(controller, Access(made.keys)))
+    refused = made.post("/models/ranker/rollout/start", START, status=409)
+    assert refused["error"] == "RolloutRefused"
+    assert "Off-policy, clearly worse." in refused["detail"]
+    begun = made.post("/models/ranker/rollout/start", {**START, "force": True})
+    assert begun["expected"] == worse.to_dict()
 
 
 @pytest.mark.parametrize(

@@ -7,18 +7,22 @@ import re
 import sqlite3
 import threading
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
 from mlops import schema as mlops_schema
 from mlops.errors import StoreTooNew, StoreUnavailable
+from mlops.rollout.counts import read_totals
 from mlops.store import Database, upsert
-from mlops.store.migrations import upgrade
+from mlops.store.migrations import MigrationSet, is_current, upgrade
 from recipes import schema
 from recipes.catalog import Catalogue, starter_recipes
+from tests.rollout_traffic import PLAN, Traffic
 
 counters = sa.Table(
     "counters", sa.MetaData(), sa.Column("name", sa.String, primary_key=True), sa.Column("n", sa.Integer)
@@ -170,6 +174,42 @@ def test_upgrading_an_older_database_keeps_its_data(empty_database: Database) ->
     assert [catalogue.get(recipe.recipe_id).recipe for recipe in recipes] == recipes
     with empty_database.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(schema.answers)).scalar_one() == 0
+
+
+def test_a_rollout_that_is_under_way_goes_on_after_an_upgrade(empty_database: Database) -> None:
+    with empty_database.writing() as connection:
+        upgrade(connection, mlops_schema.MIGRATIONS, to="0006")
+    before = Traffic(empty_database)
+    before.start()
+    before.send(60)
+    before.step()
+    rollout, events = before.controller.get(1), before.controller.events(1)
+    with empty_database.reading() as connection:
+        totals = read_totals(connection, 1)
+    empty_database.upgrade(mlops_schema.MIGRATIONS)
+    assert (before.controller.get(1), before.controller.events(1)) == (rollout, events)
+    with empty_database.reading() as connection:
+        assert read_totals(connection, 1) == totals
+    assert before.go_on(12, every={"challenger": {"failed": 2}}).status == "rolled_back"
+    before.register("1.2.0")
+    before.start(replace(PLAN, interleave_seconds=60), "1.2.0")
+    assert before.controller.get(2).status == "interleave"
+
+
+@pytest.mark.parametrize("migrations", [mlops_schema.MIGRATIONS, schema.MIGRATIONS], ids=["mlops", "recipes"])
+def test_whether_a_database_is_current_is_known_without_alembic(
+    empty_database: Database, migrations: MigrationSet
+) -> None:
+    assert migrations.newest == ScriptDirectory(str(migrations.folder)).get_current_head()
+    with empty_database.reading() as connection:
+        assert not is_current(connection, migrations)
+    with empty_database.writing() as connection:
+        upgrade(connection, migrations, to="0001")
+    with empty_database.reading() as connection:
+        assert not is_current(connection, migrations)
+    empty_database.upgrade(migrations)
+    with empty_database.reading() as connection:
+        assert is_current(connection, migrations)
 
 
 def test_upgrading_twice_changes_nothing(database: Database) -> None:

@@ -146,7 +146,7 @@ def test_a_map_shows_every_spot_and_no_name_lies_upon_another(
     circles = list(ET.fromstring(drawn).iter("circle"))
     assert [one.attrib["class"] for one in circles] == ["area"] * len(reference) + ["ring"] * len(current)
     assert all(float(one.attrib["cx"]) - float(one.attrib["r"]) >= 0 for one in circles)
-    names = texts(drawn, "value")
+    names = texts(drawn, "name")
     assert bool(names) == bool(landmarks)
     for number, (label, x, y) in enumerate(names):
         half = 3.3 * len(label)

@@ -17,7 +17,7 @@ from mlops.rollout.counts import Totals, bucket_of, bucket_seconds, percentile_b
 from mlops.rollout.guards import ALWAYS, GUARDS, guards_named
 from mlops.rollout.judging import Reading, begun, look, watch_lines
 from mlops.rollout.means import Sums
-from mlops.rollout.plan import seconds_from, shares_from
+from mlops.rollout.plan import interleave_from, seconds_from, shares_from
 from mlops.rollout.sequential import Block, log_evidence_worse, log_likelihood
 from mlops.rollout.state import OPEN, STATUSES, check_move
 
@@ -52,6 +52,10 @@ def test_shares_are_read_as_percent_or_as_parts() -> None:
         ({"alpha": 0.0}, "alpha must be more than 0"),
         ({"default": "stay"}, "default must be one of keep_champion, promote, got 'stay'"),
         ({"max_seconds": 60.0}, "max_seconds must be at least 25200, what the stages take, got 60"),
+        ({"interleave_share": 0.0}, "interleave_share must be more than 0 and at most 1, got 0"),
+        ({"guards": ("preference",)}, "preference needs a stage of interleaved lists"),
+        ({"interleave_seconds": 60.0, "target": "preference"}, "target must be one of the guards error_rate, "),
+        ({"interleave_seconds": 200_000.0}, "max_seconds must be at least 225200, what the stages take"),
         ({"least_requests": -1}, "least_requests must be between 0 and 1000000000, got -1"),
         ({"target": "crash_loop"}, "target must be one of the guards error_rate"),
         ({"guards": ("error_rate", "error_rate:1")}, "named once each"),
@@ -62,6 +66,21 @@ def test_shares_are_read_as_percent_or_as_parts() -> None:
 def test_a_plan_that_makes_no_sense_says_where(values: dict[str, Any], message: str) -> None:
     with pytest.raises(BadPlan, match=message):
         RolloutPlan(**values)
+
+
+def test_a_stage_of_shared_lists_is_a_length_and_perhaps_a_share() -> None:
+    assert interleave_from("2h") == (7_200, None)
+    assert interleave_from("90s:5%") == (90, 0.05)
+    for text in ("long", "2h:", "2h:half", ":20%"):
+        with pytest.raises(BadPlan, match="--interleave must be"):
+            interleave_from(text, field="--interleave")
+
+
+def test_shared_lists_bring_a_guard_that_uses_its_part_of_alpha() -> None:
+    plan = RolloutPlan(guards=("error_rate",), interleave_seconds=60)
+    assert [guard.name for guard in plan.watched] == ["error_rate", "preference", *ALWAYS]
+    assert plan.alpha_each == pytest.approx(0.05 / 3)
+    assert RolloutPlan(guards=("preference:0.1",), interleave_seconds=60).watched[0].margin == 0.1
 
 
 def test_an_unknown_guard_is_named_with_those_there_are() -> None:
@@ -91,9 +110,11 @@ def test_the_settings_make_a_plan_and_say_whether_it_is_followed(monkeypatch: py
     monkeypatch.setenv("ROLLOUT_POLICY", "canary")
     monkeypatch.setenv("ROLLOUT_CANARY", "10%")
     monkeypatch.setenv("ROLLOUT_SHADOW", "0")
+    monkeypatch.setenv("ROLLOUT_INTERLEAVE", "1h:30%")
     plan = policy_from_settings(load_settings(Settings))
     assert plan is not None
     assert (plan.shares, plan.shadow_seconds) == ((0.1,), 0)
+    assert (plan.interleave_seconds, plan.interleave_share) == (3_600, 0.3)
     monkeypatch.setenv("ROLLOUT_HOLD", "long")
     with pytest.raises(InvalidSettings, match="ROLLOUT_HOLD must be a duration"):
         plan_from_settings(load_settings(Settings))

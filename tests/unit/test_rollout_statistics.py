@@ -1,4 +1,4 @@
-"""Sample ratio, interleaving and off-policy estimates: laws, hand-worked values, known truths."""
+"""Sample ratio and off-policy estimates: laws, hand-worked values, known truths."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from mlops.errors import TooLittleOverlap
-from mlops.rollout.interleaving import Draft, credit, preference, team_draft
 from mlops.rollout.off_policy import off_policy_estimate
 from mlops.rollout.sample_ratio import Split, check_sample_ratio, log_evidence_mismatch
 
@@ -55,60 +54,6 @@ def test_workers_are_looked_at_apart_since_they_may_see_the_same_users() -> None
 def test_a_share_of_all_or_nobody_has_no_sample_ratio(share: float) -> None:
     with pytest.raises(ValueError, match="share must lie between 0 and 1"):
         Split(share, 1, 1)
-
-
-# --- Interleaving ---------------------------------------------------------------------------------------------------
-
-rankings = st.lists(st.integers(0, 20), unique=True, max_size=12)
-
-
-@given(rankings, rankings, st.integers(1, 15), st.integers(0, 2**32 - 1))
-def test_a_draft_is_fair_complete_and_the_same_for_a_seed(
-    champion: list[int], challenger: list[int], k: int, seed: int
-) -> None:
-    draft = team_draft(champion, challenger, k=k, rng=np.random.default_rng(seed))
-    assert draft == team_draft(champion, challenger, k=k, rng=np.random.default_rng(seed))
-    assert len(draft.items) == len(set(draft.items)) == min(k, len({*champion, *challenger}))
-    for team, ranking in (("champion", champion), ("challenger", challenger)):
-        own = [item for item, of in zip(draft.items, draft.teams, strict=True) if of == team]
-        assert own == [item for item in ranking if item in own]
-    if champion == challenger:
-        # Both teams pick by turns, and neither is ever ahead by more than the one who picks first.
-        ahead = np.cumsum([1 if team == "champion" else -1 for team in draft.teams])
-        assert np.abs(ahead).max(initial=0) <= 1
-
-
-def test_each_picks_its_best_item_that_is_left() -> None:
-    draft = team_draft("abcd", "bxay", k=4, rng=np.random.default_rng(0))
-    # The generator's first coins are 0.637 and 0.270: the challenger picks first, then the champion.
-    assert draft == Draft(("b", "a", "c", "x"), ("challenger", "champion", "champion", "challenger"))
-
-
-def test_credit_goes_to_the_team_of_the_clicked_item_once() -> None:
-    draft = Draft(("a", "b", "c"), ("champion", "challenger", "challenger"))
-    assert credit(draft, ["b", "b", "c", "a"]) == 1
-    assert credit(draft, ["a", "unseen"]) == -1
-    assert credit(draft, ["a", "b"]) == 0
-    assert credit(draft, []) == 0
-
-
-def test_the_preference_is_a_beta_binomial_against_a_fair_coin() -> None:
-    found = preference([1] * 9 + [-1] + [0] * 5)
-    # By hand: e = B(10, 2) · 2^10 = 1024 / 110.
-    assert found.p_value == pytest.approx(110 / 1024)
-    assert (found.n_challenger, found.n_champion, found.n_ties, found.share) == (9, 1, 5, 0.9)
-    assert found.verdict == "cannot tell"
-    assert preference([1] * 30 + [-1] * 5).verdict == "challenger"
-    assert preference([-1] * 30 + [1] * 5).verdict == "champion"
-    assert preference([0, 0]).share is None
-
-
-def test_equal_rankers_are_seldom_told_apart_however_often_one_looks() -> None:
-    steps = np.random.default_rng(2).choice([-1, 1], (200, 300))
-    n_told = sum(
-        any(preference(row[:n]).verdict != "cannot tell" for n in range(10, 300, 10)) for row in steps.tolist()
-    )
-    assert n_told / 200 <= 0.05
 
 
 # --- Off-policy -----------------------------------------------------------------------------------------------------

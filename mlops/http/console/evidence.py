@@ -52,7 +52,8 @@ def guard_blocks(figures: Mapping[str, Any], ask: Ask, *, folded: bool = True) -
     if ratios or evidence:
         summary = ask.words("rollouts.over_time" if folded else "rollouts.evidence_over_time")
         blocks.append(Details(summary, [*ratios, *evidence]))
-    return [*blocks, *shadow_blocks(figures.get("shadow") or {}, ask)]
+    preferred = preferred_blocks(figures.get("interleaving") or {}, ask)
+    return [*blocks, *preferred, *shadow_blocks(figures.get("shadow") or {}, ask)]
 
 
 def guard_table(guards: Sequence[Mapping[str, Any]], ask: Ask) -> Table:
@@ -83,6 +84,29 @@ def shadow_blocks(shadow: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]
         return []
     rows = [[ask.words.get(f"states.shadow.{name}", name), value] for name, value in sorted(shadow.items())]
     return [Table(["name", "value"], rows, ask.words("rollouts.shadow_caption"))]
+
+
+def preferred_blocks(preferred: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]:
+    """Whose items were clicked in lists of both rankings."""
+    rows: list[list[Cell]] = [
+        [ask.words.get(f"states.preferred.{name}", name), value]
+        for name, value in preferred.items()
+        if name != "verdict"
+    ]
+    return [Table(["name", "value"], rows, ask.words("rollouts.preferred_caption"))] if rows else []
+
+
+def expected_blocks(expected: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]:
+    """What was expected of a challenger before it began: the sentence, and each estimate with its interval."""
+    if not expected:
+        return []
+    columns = ("value", "low", "high", "effective_sample_size")
+    rows: list[list[Cell]] = [
+        [ask.words.get(f"states.expected.{name}", name), *(found.get(column) for column in columns)]
+        for name, found in expected["figures"].items()
+    ]
+    blocks: list[ConsoleBlock] = [Said(expected["sentence"])]
+    return [*blocks, Table(["name", *columns], rows, ask.words("rollouts.expected_caption"))] if rows else blocks
 
 
 def _gates(gates: Sequence[Mapping[str, Any]], ask: Ask) -> Sequence[ConsoleBlock]:

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from mlops import revisions
-from mlops.errors import MlopsError, StoreUnavailable
+from mlops.errors import StoreUnavailable
 from mlops.http.console.parts import Parts
 
 Look = Callable[[], Mapping[str, Hashable]]
@@ -33,7 +33,7 @@ _RECONNECT_MS = 3_000
 _log = logging.getLogger("mlops.http.console")
 
 
-class TooManyListeners(MlopsError):
+class TooManyListeners(Exception):
     """So many pages are open that another one is not told of changes; it can be reloaded."""
 
 

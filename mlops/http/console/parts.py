@@ -10,7 +10,6 @@ from mlops.clock import Clock, utc_now
 from mlops.http.console.ask import Ask
 from mlops.http.console.measures import QualityMeasures, TrafficMeasures
 from mlops.http.console.view import Panel
-from mlops.http.words import Language
 from mlops.model_registry import ModelRegistry
 from mlops.monitoring.alerts import AlertBook
 from mlops.monitoring.collector import MetricsCollector
@@ -40,7 +39,7 @@ class Headline:
     """
 
     model_id: str
-    names: Mapping[Language, str]
+    names: Mapping[str, str]
     rate: Gauge
     low: Gauge
     high: Gauge

@@ -24,6 +24,7 @@ _TONES: Mapping[str, Mapping[str, Tone]] = {
     "outcome": {"promoted": "good", "rolled out": "good", "failed": "bad"},
     "rollout": {
         "shadow": "note",
+        "interleave": "note",
         "canary": "note",
         "watch": "note",
         "promoted": "good",

@@ -8,7 +8,7 @@ from datetime import datetime
 from mlops.http.console.ask import Ask
 from mlops.http.console.measures import EstimateMeasures
 from mlops.http.console.parts import Parts
-from mlops.http.console.view import Panel
+from mlops.http.console.view import ConsoleBlock, Panel
 from mlops.http.console.views._figures import rounded
 from mlops.http.console.views._windows import Window
 from mlops.reports import Chart, Facts, Plot, Prose, Trace, time_chart
@@ -40,7 +40,7 @@ def _estimate(
     rate, low, high = (history(estimates.expected, bound=bound) for bound in ("rate", "low", "high"))
     observed = history(estimates.observed)
     if not rate:
-        return Panel(f"estimate-{outcome}", heading, [Prose(t("quality.no_estimate"))])
+        return Panel(f"estimate-{outcome}", heading, [Prose(t("quality.no_estimate"))], width="half")
     band = [(at, low[at], high[at]) for at in rate if at in low and at in high]
     traces = [Trace(t("quality.expected"), list(rate.items()))]
     if observed:
@@ -48,7 +48,8 @@ def _estimate(
     text = t("quality.estimate_caption", outcome=name)
     plot = Plot(since, ask.now, window.step, heading, text, show=t.share)
     facts = _estimate_facts(rate, low, high, observed)
-    return Panel(f"estimate-{outcome}", heading, [Chart(time_chart(traces, plot, band=band, zero=True), text), facts])
+    blocks: list[ConsoleBlock] = [Chart(time_chart(traces, plot, band=band, zero=True), text), facts]
+    return Panel(f"estimate-{outcome}", heading, blocks, width="half")
 
 
 def _estimate_facts(

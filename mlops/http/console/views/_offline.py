@@ -12,7 +12,7 @@ from mlops.http.console.views._figures import rounded
 from mlops.reports import Badge, Chart, Interval, Link, Prose, Said, Table, interval_plot
 from mlops.reports.page import Cell
 
-_MOST_JOBS = 12
+_MOST_JOBS, _MOST_CHARTS = 12, 3
 
 
 def offline_of(parts: Parts, model_id: str, ask: Ask) -> Sequence[ConsoleBlock]:
@@ -43,10 +43,7 @@ def offline_of(parts: Parts, model_id: str, ask: Ask) -> Sequence[ConsoleBlock]:
         label = f"{job.challenger} (#{job.job_id})"
         interval = Interval(label, figures["effect"], figures["low"], figures["high"])
         by_gate.setdefault(gate["gate"], []).append(interval)
-    charts = [
-        Chart(interval_plot(found, title=t("quality.offline_chart", gate=gate)), t("quality.offline_chart", gate=gate))
-        for gate, found in list(by_gate.items())[:3]
-    ]
+    charts = [_plot(gate, found, ask) for gate, found in list(by_gate.items())[:_MOST_CHARTS]]
     columns = ["job", "version", "champion", "gate", "before", "after", "effect", "low", "high", "n", "verdict"]
     return [Prose(t("quality.offline_lead")), *charts, Table([*columns, "sentence"], rows)]
 
@@ -55,3 +52,8 @@ def _comparisons(evidence: Mapping[str, Any] | None) -> list[Mapping[str, Any]]:
     """The gates of a job that compared two versions with an interval."""
     needed = {"champion_mean", "challenger_mean", "effect", "low", "high", "n_units"}
     return [gate for gate in (evidence or {}).get("verdicts", ()) if needed <= gate.get("figures", {}).keys()]
+
+
+def _plot(gate: str, found: Sequence[Interval], ask: Ask) -> Chart:
+    title = ask.words("quality.offline_chart", gate=gate)
+    return Chart(interval_plot(found, title=title, show=ask.words.number), title)

@@ -19,7 +19,7 @@ _TONES: dict[str, Tone] = {
     "drifted": "bad", "drift": "bad", "stable": "good", "no drift": "good", "not enough data": "note",
 }  # fmt: skip
 # What drifted is drawn openly, the rest folded away, as far as a page goes.
-_MOST_OPEN, _MOST_FOLDED, _MOST_CHECKS = 12, 40, 50
+_MOST_OPEN, _MOST_FOLDED, _MOST_CHECKS, _CHECKS_OPEN = 12, 40, 50, 8
 
 
 def drift(parts: Parts, ask: Ask) -> View:
@@ -85,8 +85,8 @@ def _table(report: DriftReport, ask: Ask) -> Sequence[ConsoleBlock]:
         ]
         for one in _worst_first(report)
     ]
-    columns = ["column", "verdict", "effect", "effect_limit", "adjusted_p", "n_reference", "n_current", "kind", "p"]
-    return [Table(columns, rows, t("drift.table", alpha=t.number(report.options.alpha)))]
+    columns = ["column", "verdict", "effect", "effect_limit", "adjusted_p", "n_reference", "n_current"]
+    return [Table([*columns, "compared_as", "p"], rows, t("drift.table", alpha=t.number(report.options.alpha)))]
 
 
 def _findings(report: DriftReport, ask: Ask) -> Panel:
@@ -99,7 +99,7 @@ def _findings(report: DriftReport, ask: Ask) -> Panel:
         ]
         for one in report.findings
     ]
-    return Panel("findings", t("drift.found"), [Table(["column", "kind", "sentence"], rows)])
+    return Panel("findings", t("drift.found"), [Table(["column", "finding", "sentence"], rows)])
 
 
 def _drawn(report: DriftReport, ask: Ask) -> list[Panel]:
@@ -146,8 +146,11 @@ def _checks(found: Sequence[KeptCheck], ask: Ask) -> Panel:
         [one.made_at, _badge(one.verdict, ask), one.n_drifted, one.n_compared, one.version] for one in found
     ]
     columns = ["made_at", "verdict", "n_drifted", "n_compared", "version"]
-    table = Table(columns, rows)
-    return Panel("checks", ask.words("drift.checks"), [Details(ask.words("drift.checks_fold"), [table])], width="half")
+    blocks: list[ConsoleBlock] = [Table(columns, rows[:_CHECKS_OPEN])]
+    if len(rows) > _CHECKS_OPEN:
+        older = rows[_CHECKS_OPEN:]
+        blocks.append(Details(ask.words.count("drift.more_checks", len(older)), [Table(columns, older)]))
+    return Panel("checks", ask.words("drift.checks"), blocks, width="half")
 
 
 def _how(report: DriftReport, ask: Ask) -> Panel:

@@ -9,7 +9,7 @@ from mlops.errors import UnknownModel
 from mlops.http.console.ask import Ask
 from mlops.http.console.evidence import evidence_blocks
 from mlops.http.console.parts import Parts
-from mlops.http.console.shown import MODEL, chosen_model, model_choices, state, version_link, who, why
+from mlops.http.console.shown import MODEL, chosen_model, state, version_link, who, why
 from mlops.http.console.view import Action, Actions, Choice, Choices, ConsoleBlock, Details, Pager, Panel, View
 from mlops.http.console.views.model_actions import approval_actions, freeze_action, roll_back
 from mlops.model_registry import ModelVersion
@@ -203,7 +203,7 @@ def _versions(parts: Parts, ask: Ask, model_id: str) -> Sequence[ConsoleBlock]:
         Choice(t(f"states.version.{each}"), {"estado": each, "antes": None}, each == status)
         for each in ("all", *STATUSES)
     ]
-    blocks: list[ConsoleBlock] = [*model_choices(parts, ask, model_id), Choices(t("models.status"), options)]
+    blocks: list[ConsoleBlock] = [Choices(t("models.status"), options)]
     if not page:
         return [*blocks, Prose(t("models.no_versions"))]
     metrics = metric_names(page)

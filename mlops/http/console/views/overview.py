@@ -78,7 +78,9 @@ def _lead(ask: Ask, model_id: str | None, champion: ModelVersion | None, *, n_al
         first = t("models.lead_none", model=model_id, version="")
     else:
         first = t("models.lead", model=model_id, version=champion.version)
-    return f"{first} {t.count('alerts.lead', n_alerts)} {t.count('overview.n_waiting', n_waiting)}"
+    alerts = t.count("alerts.lead", n_alerts) if n_alerts else t("alerts.none_open")
+    waiting = t.count("overview.n_waiting", n_waiting) if n_waiting else t("overview.nothing_at_all")
+    return f"{first} {alerts} {waiting}"
 
 
 # --- Is it well? ----------------------------------------------------------------------------------------------------
@@ -125,8 +127,10 @@ def _traffic(ask: Ask, api: Mapping[str, Any]) -> Sequence[ConsoleBlock]:
     if not api:
         return []
     latency: Mapping[str, float] = api.get("latency_ms") or {}
+    quiet = [Prose(t("overview.quiet"))] if api.get("status") == "no data" else []
     rate = api.get("error_rate")
     return [
+        *quiet,
         Facts(
             [
                 ("window_minutes", api.get("window_minutes")),
@@ -134,7 +138,7 @@ def _traffic(ask: Ask, api: Mapping[str, Any]) -> Sequence[ConsoleBlock]:
                 ("error_rate", None if rate is None else t.share(rate)),
                 ("p95_ms", latency.get("p95")),
             ]
-        )
+        ),
     ]
 
 
@@ -177,8 +181,27 @@ def _quality(parts: Parts, ask: Ask, model_id: str, promotion: Move | None) -> S
     else:
         blocks += _headline(parts, ask, headline)
     if promotion is None or promotion.evidence is None:
-        return [*blocks, Prose(t("overview.no_comparison"))]
-    return [*blocks, *_comparison(ask, promotion)]
+        blocks.append(Prose(t("overview.no_comparison")))
+    else:
+        blocks += _comparison(ask, promotion)
+    return [*blocks, *_last_compared(parts, ask, model_id)]
+
+
+def _last_compared(parts: Parts, ask: Ask, model_id: str) -> Sequence[ConsoleBlock]:
+    """The last version that a training has compared with the champion, and what came of it."""
+    jobs = parts.retraining.list_jobs(model_id, limit=_WAITING, brief=True)
+    job = next((each for each in jobs if each.challenger is not None), None)
+    if job is None or job.challenger is None:
+        return []
+    outcome = state(ask, "job", job.state) if job.outcome is None else state(ask, "outcome", job.outcome)
+    facts = Facts(
+        [
+            ("last_compared", version_link(ask, model_id, job.challenger)),
+            ("job", job_link(ask, job.job_id)),
+            ("outcome", outcome),
+        ]
+    )
+    return [facts, Said(job.reason)] if job.reason and not job.is_open else [facts]
 
 
 def _headline(parts: Parts, ask: Ask, headline: Headline) -> Sequence[ConsoleBlock]:
@@ -190,8 +213,8 @@ def _headline(parts: Parts, ask: Ask, headline: Headline) -> Sequence[ConsoleBlo
     if rate is None:
         return [Prose(t("overview.no_estimate", name=name))]
     at, value = rate
-    ends = [newest[end] for end in ("low", "high")]
-    band = None if None in ends else t("evidence.span", low=t.share(ends[0][1]), high=t.share(ends[1][1]))  # type: ignore[index]
+    low, high = newest["low"], newest["high"]
+    band = None if low is None or high is None else t("evidence.span", low=t.share(low[1]), high=t.share(high[1]))
     observed = newest.get("observed")
     facts = Facts(
         [
@@ -323,8 +346,14 @@ def _changes(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
     ]
     if not rows:
         return [Prose(ask.words("overview.no_changes"))]
-    rows.sort(key=lambda row: row[0], reverse=True)  # type: ignore[arg-type,return-value]
+    rows.sort(key=_time_of, reverse=True)
     return [Table(["at", "event", "subject", "actor", "reason"], rows[:_LINES])]
+
+
+def _time_of(row: Row) -> datetime:
+    at = row[0]
+    assert isinstance(at, datetime)  # noqa: S101
+    return at
 
 
 def _moved(ask: Ask, moves: Sequence[Move], told: Sequence[tuple[str, str | None, datetime]]) -> Iterator[Row]:

@@ -70,7 +70,7 @@ def quality(parts: Parts, ask: Ask) -> View:
     read = _read(parts, ask, model_id)
     measures = [] if parts.quality is None else list(parts.quality.measures)
     panels = [
-        Panel("online", t("quality.online"), [*_choices(parts, read, ask), *_online(read, measures, ask)]),
+        *_online(read, measures, _choices(parts, read, ask), ask),
         *(_versions(read, measures[0], ask) if measures else []),
         *(_slice(read, measures[0], label, ask) for label in (parts.quality.slices if parts.quality else ())),
         *estimates_of(parts, read.window, read.since, ask),
@@ -140,20 +140,24 @@ def _lead(read: _Read, measures: Sequence[QualityMeasure], ask: Ask) -> str:
     )
 
 
-def _online(read: _Read, measures: Sequence[QualityMeasure], ask: Ask) -> Sequence[ConsoleBlock]:
+def _online(read: _Read, measures: Sequence[QualityMeasure], choices: Sequence[ConsoleBlock], ask: Ask) -> list[Panel]:
+    """A panel for each measure; the first one has the *choices*."""
     t = ask.words
-    blocks: list[ConsoleBlock] = []
-    for measure in measures:
+    if not measures:
+        return [Panel("online", t("quality.online"), [*choices, Prose(t("quality.unknown"))])]
+    panels = []
+    for number, measure in enumerate(measures, start=1):
         days = {
             day: found
             for day, found in grouped(read.of(measure), lambda one: one.day, is_share=measure.is_share).items()
             if isinstance(day, date)
         }
-        if not days:
-            blocks.append(Prose(t("quality.none_of", measure=_name(measure, ask))))
-            continue
-        blocks += [_by_day(days, measure, read, ask), Details(_figures(measure, ask), [_days(days)])]
-    return blocks or [Prose(t("quality.unknown"))]
+        blocks: list[ConsoleBlock] = [Prose(t("quality.none_of", measure=_name(measure, ask)))]
+        if days:
+            blocks = [_by_day(days, measure, read, ask), Details(t("quality.figures"), [_days(days)])]
+        name = "online" if number == 1 else f"online-{number}"
+        panels.append(Panel(name, _name(measure, ask), [*choices, *blocks] if number == 1 else blocks, width="half"))
+    return panels
 
 
 def _by_day(days: Mapping[date, Pooled], measure: QualityMeasure, read: _Read, ask: Ask) -> Chart:
@@ -260,15 +264,11 @@ def _events(read: _Read, ask: Ask) -> Table:
         [one.at, f"{one.sign} {t(f'quality.kinds.{one.kind}')}", Link(one.text, one.href)]
         for one in reversed(read.events)
     ]
-    return Table(["at", "kind", "what"], rows[:_MOST_MARKS])
+    return Table(["at", "event", "subject"], rows[:_MOST_MARKS])
 
 
 def _name(measure: QualityMeasure, ask: Ask) -> str:
     return ask.words.get(f"quality.measures.{measure.name}", measure.name)
-
-
-def _figures(measure: QualityMeasure, ask: Ask) -> str:
-    return ask.words("quality.figures", measure=_name(measure, ask))
 
 
 def _shown(value: float, measure: QualityMeasure, ask: Ask) -> str:

@@ -36,7 +36,9 @@ _WORKED_ON = ("pending", "running", "evaluating")
 def retraining(parts: Parts, ask: Ask) -> View:
     """The need of each model that can be trained, what is open, and all jobs, newest first."""
     t = ask.words
-    names = parts.retraining.model_ids()
+    known = parts.retraining.model_ids()
+    # As in the other pages: the application's first model first.
+    names = [name for name in dict.fromkeys([*parts.model_ids(), *known]) if name in known]
     under_way = parts.retraining.list_jobs(states=OPEN, limit=_PAGE, brief=True)
     panels = [Panel(f"need-{name}", t("retraining.need", model=name), _need(parts, ask, name)) for name in names]
     if not names:
@@ -232,7 +234,8 @@ def _bar(ask: Ask, found: RetrainingJob) -> Cell:
     if not found.is_open or found.state == "awaiting_approval":
         return None
     share = min(max(found.progress, 0.0), 1.0)
-    return Chart(progress_bar(share, title=ask.words("retraining.progress", share=ask.words.share(share))))
+    shown = ask.words.share(round(share, 2))
+    return Chart(progress_bar(share, title=ask.words("retraining.progress", share=shown), label=shown))
 
 
 def _took(ask: Ask, found: RetrainingJob) -> str | None:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from mlops.errors import UnknownRollout
 from mlops.http.console.ask import Ask
-from mlops.http.console.evidence import guard_blocks, shadow_blocks
+from mlops.http.console.evidence import expected_blocks, guard_blocks, shadow_blocks
 from mlops.http.console.parts import Parts
 from mlops.http.console.shown import rollout_link, state, version_link, who, why
 from mlops.http.console.view import Action, Actions, ConsoleBlock, Details, Pager, Panel, View
@@ -21,7 +21,12 @@ from mlops.rollout.state import Bar, Rollout, RolloutEvent
 _PAGE = 50
 _DRAWN = 12
 _MOST_BARS = 20
-_STAGE_SECONDS: Mapping[str, str] = {"shadow": "shadow_seconds", "canary": "hold_seconds", "watch": "watch_seconds"}
+_STAGE_SECONDS: Mapping[str, str] = {
+    "shadow": "shadow_seconds",
+    "interleave": "interleave_seconds",
+    "canary": "hold_seconds",
+    "watch": "watch_seconds",
+}
 
 
 def rollouts(parts: Parts, ask: Ask) -> View:
@@ -57,11 +62,11 @@ def rollout(parts: Parts, ask: Ask) -> View:
         raise UnknownRollout(f"rollouts have numbers, got {number!r}")
     found = parts.rollouts.get(int(number))
     events = parts.rollouts.events(found.rollout_id)
-    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), Said(found.because)])]
+    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), _because(found)])]
     if found.is_open:
         panels = [Panel("rollout", t("rollouts.what"), _under_way(parts, ask, found))]
     panels += [
-        Panel("decisions", t("rollouts.decisions"), _decisions(ask, events)),
+        Panel("decisions", t("rollouts.decisions"), [*_expected(ask, events), *_decisions(ask, events)]),
         Panel("plan", t("rollouts.plan"), [_plan(ask, found)]),
     ]
     return View(
@@ -86,7 +91,7 @@ def _under_way(parts: Parts, ask: Ask, found: Rollout) -> Sequence[ConsoleBlock]
     figures = look.figures()
     blocks: list[ConsoleBlock] = [
         _facts(ask, found),
-        Said(found.because),
+        _because(found),
         Prose(what_next(ask, found, look, is_frozen=freeze_of(parts, found.model_id) is not None)),
         Actions(_hand(ask, found)),
     ]
@@ -112,6 +117,11 @@ def _facts(ask: Ask, found: Rollout) -> Facts:
     )
 
 
+def _because(found: Rollout) -> Prose | Said:
+    """Why it was begun, in the words of who began it; once it is over, why it ended."""
+    return Prose(found.because) if found.is_open else Said(found.because)
+
+
 def what_next(ask: Ask, found: Rollout, look: Look, *, is_frozen: bool) -> str:
     """What happens next to a rollout under way, when at the earliest, and what may come instead."""
     t = ask.words
@@ -124,15 +134,22 @@ def what_next(ask: Ask, found: Rollout, look: Look, *, is_frozen: bool) -> str:
     if found.status == "watch":
         return t("rollouts.next_finish", at=t.time(due), challenger=found.challenger)
     step = found.step + 1
-    if step < len(plan.shares):
+    if found.status == "shadow" and plan.interleave_seconds > 0:
+        what = t(
+            "rollouts.next_interleave",
+            share=t.share(plan.interleave_share),
+            challenger=found.challenger,
+            champion=found.champion or "–",
+        )
+    elif step < len(plan.shares):
         what = t("rollouts.next_share", share=t.share(plan.shares[step]), challenger=found.challenger)
     else:
         what = t("rollouts.next_promotion", challenger=found.challenger)
     sentence = t("rollouts.next", at=_when(ask, due), what=what)
-    if look.n_challenger < plan.least_requests:
-        sentence += " " + t(
-            "rollouts.next_requests", n=t.number(look.n_challenger), needed=t.number(plan.least_requests)
-        )
+    n_seen = look.n_judged if found.status == "interleave" else look.n_challenger
+    if n_seen < plan.least_requests:
+        key = "rollouts.next_lists" if found.status == "interleave" else "rollouts.next_requests"
+        sentence += " " + t(key, n=t.number(n_seen), needed=t.number(plan.least_requests))
     if step >= len(plan.shares) and plan.target is not None:
         sentence += " " + t("rollouts.next_target", guard=t.get(f"states.guard.{plan.target}", plan.target))
     return (
@@ -213,7 +230,7 @@ def _history(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
             each.started_at,
             each.started_by,
             each.ended_at,
-            Said(each.because),
+            why(each.because, automatic=not each.is_open),
         ]
         for each in page
     ]
@@ -252,6 +269,10 @@ def _decisions(ask: Ask, events: Sequence[RolloutEvent]) -> Sequence[ConsoleBloc
     return [*blocks, *(_figures(ask, each) for each in with_figures)]
 
 
+def _expected(ask: Ask, events: Sequence[RolloutEvent]) -> Sequence[ConsoleBlock]:
+    return expected_blocks(events[0].figures.get("expected") or {}, ask) if events else []
+
+
 def _figures(ask: Ask, event: RolloutEvent) -> Details:
     t = ask.words
     summary = t("rollouts.figures_of", event=state(ask, "event", event.kind).text, at=t.time(event.at))
@@ -260,10 +281,11 @@ def _figures(ask: Ask, event: RolloutEvent) -> Details:
 
 def _plan(ask: Ask, found: Rollout) -> Facts:
     t, plan = ask.words, found.plan
-    hours = {name: getattr(plan, f"{name}_seconds") / 3600 for name in ("shadow", "hold", "watch", "max")}
+    hours = {name: getattr(plan, f"{name}_seconds") / 3600 for name in ("shadow", "interleave", "hold", "watch", "max")}
     return Facts(
         [
             *((f"{name}_hours", value) for name, value in hours.items()),
+            ("interleave_share", t.share(plan.interleave_share) if plan.interleave_seconds else None),
             ("shares", ", ".join(t.share(each) for each in plan.shares)),
             ("guards", ", ".join(t.get(f"states.guard.{each.name}", each.name) for each in plan.watched)),
             ("target", plan.target),

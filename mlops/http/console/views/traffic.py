@@ -54,10 +54,10 @@ def traffic(parts: Parts, ask: Ask) -> View:
     rollouts = [found for model_id in parts.model_ids() if (found := parts.rollouts.status(model_id)) is not None]
     panels = [
         Panel("requests", t("traffic.requests"), [window_choices(ask, read.window), *_requests(read, ask)]),
-        Panel("latency", t("traffic.latency"), _latency(read, ask)),
-        Panel("errors", t("traffic.errors"), _errors(read, ask)),
-        *(_breakdown(parts.metrics, one, read, ask) for one in measures.breakdowns),
-        *([_stages(parts.metrics, read, ask)] if measures.stages else []),
+        *([Panel("latency", t("traffic.latency"), [_latency(read, ask)], width="half")] if read.latency else []),
+        *([Panel("errors", t("traffic.errors"), [_errors(read, ask)], width="half")] if read.errors else []),
+        *(panel for one in measures.breakdowns if (panel := _breakdown(parts.metrics, one, read, ask)) is not None),
+        *_stages(parts.metrics, read, ask),
         *(_arms(parts, rollout, read, ask) for rollout in rollouts),
         *_process(parts.metrics, read, ask),
     ]
@@ -149,10 +149,8 @@ def _steps(read: _Read) -> Table:
     return Table(["since", "requests", "failures", *(f"{name}_ms" for name in _QUANTILES)], rows)
 
 
-def _latency(read: _Read, ask: Ask) -> Sequence[ConsoleBlock]:
+def _latency(read: _Read, ask: Ask) -> Chart:
     t = ask.words
-    if not read.latency:
-        return [Prose(t("traffic.no_latency"))]
     traces = [
         Trace(name, [(at, stats[name]) for at, stats in read.latency.items()], _STYLES[name])  # type: ignore[arg-type]
         for name in reversed(_QUANTILES)
@@ -168,26 +166,25 @@ def _latency(read: _Read, ask: Ask) -> Sequence[ConsoleBlock]:
         log=is_log,
         zero=not is_log,
     )
-    return [Chart(drawing, text)]
+    return Chart(drawing, text)
 
 
-def _errors(read: _Read, ask: Ask) -> Sequence[ConsoleBlock]:
+def _errors(read: _Read, ask: Ask) -> Chart:
     t = ask.words
-    if not read.errors:
-        return [Prose(t("traffic.none"))]
     points = [(at, stats["mean"]) for at, stats in read.errors.items()]
     limit = read.measures.error_limit
     text = t("traffic.errors_caption", limit=t.share(limit))
     drawing = time_chart(
         [Trace(t("traffic.errors_label"), points)],
-        _plot(read, ask, t("traffic.errors"), text, height=150, is_share=True),
+        _plot(read, ask, t("traffic.errors"), text, is_share=True),
         limits=[Limit(t("traffic.limit"), limit)],
         zero=True,
     )
-    return [Chart(drawing, text)]
+    return Chart(drawing, text)
 
 
-def _breakdown(metrics: Metrics, one: Breakdown, read: _Read, ask: Ask) -> Panel:
+def _breakdown(metrics: Metrics, one: Breakdown, read: _Read, ask: Ask) -> Panel | None:
+    """None where no value of the label has anything."""
     t = ask.words
     heading = t.get(f"traffic.by.{one.name}", one.name)
     named = {"requests": one.requests, "errors": one.errors, "latency": one.latency}
@@ -196,7 +193,7 @@ def _breakdown(metrics: Metrics, one: Breakdown, read: _Read, ask: Ask) -> Panel
     }
     counts = {value: _n(value, by) for value in {value for stats in by.values() for value in stats}}
     if not counts:
-        return Panel(f"by-{one.name}", heading, [Prose(t("traffic.none"))], width="half")
+        return None
     total = sum(counts.values())
     shown = sorted(counts, key=lambda value: (-counts[value], value))
     rows = [_row(value, counts[value], total, by) for value in shown[:_MOST_ROWS]]
@@ -223,7 +220,7 @@ def _row(value: str, n: int, total: int, by: Mapping[str, Mapping[str, Stats]]) 
     return row
 
 
-def _stages(metrics: Metrics, read: _Read, ask: Ask) -> Panel:
+def _stages(metrics: Metrics, read: _Read, ask: Ask) -> list[Panel]:
     """How long each stage of an answer takes."""
     t = ask.words
     rows: list[list[Cell]] = []
@@ -232,8 +229,7 @@ def _stages(metrics: Metrics, read: _Read, ask: Ask) -> Panel:
         if stats:
             rows.append([stage, round(stats["count"]), *(rounded(stats[quantile]) for quantile in _QUANTILES)])
     columns = ["stage", "requests", *(f"{name}_ms" for name in _QUANTILES)]
-    blocks: list[ConsoleBlock] = [Table(columns, rows)] if rows else [Prose(t("traffic.none"))]
-    return Panel("stages", t("traffic.stages"), blocks, width="half")
+    return [Panel("stages", t("traffic.stages"), [Table(columns, rows)], width="half")] if rows else []
 
 
 def _arms(parts: Parts, rollout: Rollout, read: _Read, ask: Ask) -> Panel:
