@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from serving import server
 from mlops import schema
 from mlops.drift import check_drift
 from mlops.model_registry import open_registry
+from mlops.monitoring.alert_records import SEVERITIES
 from mlops.monitoring.housekeeping import Ages, keep_house
 from mlops.monitoring.rollups import write_rollup
 from mlops.monitoring.segments import SegmentWriter, encoded
@@ -87,7 +87,7 @@ class _Maker:
     def make(self) -> None:
         first = self.registry.get_production_model(MODEL_ID)
         assert first is not None
-        self._versions(json.loads(json.dumps(dict(first))), first.artefact)
+        self._versions(first.artefact)
         self._insert(schema.retraining_jobs, self._jobs())
         self._insert(schema.alerts, self._alerts())
         self._rollouts()
@@ -122,7 +122,7 @@ class _Maker:
         every = max(4, self.size.versions // self.size.days)
         return list(range(every, self.size.versions - 3, every))
 
-    def _versions(self, first: Mapping[str, Any], artefact: str | None) -> None:
+    def _versions(self, artefact: str | None) -> None:
         promoted = set(self._promoted())
         with self.database.writing() as connection:
             moves_of_first = [
@@ -248,7 +248,7 @@ class _Maker:
                 "model_id": MODEL_ID, "state": state, "requested_at": at, "requested_by": "schedule", "automatic": True,
                 "because": "1,204 new labelled samples", "parameters": "{}", "seed": number, "token": number,
                 "worker": "worker-1", "attempts": 1, "progress": 1.0, "doing": "over",
-                "log": json.dumps([f"{at:%Y-%m-%d %H:%M:%S} tree {n} of 200, loss 0.{number % 1000:03}" for n in range(40)]),
+                "log": json.dumps([f"{at:%Y-%m-%d %H:%M:%S} tree {n} of 200, loss {number}" for n in range(40)]),
                 "entered": json.dumps({name: time.isoformat() for name, time in entered.items()}),
                 "champion": self._name(1), "challenger": version, "artefact": f"{number:064x}",
                 "data_fingerprint": f"{number:064x}", "result": json.dumps(result),
@@ -264,15 +264,17 @@ class _Maker:
             at = self._at((number + 1) / self.size.alerts)
             state = "resolved" if not is_open else "acknowledged" if number % 3 == 0 else "firing"
             yield {
-                "key": f"bench:{rule}:{number}", "rule": f"bench_{rule}", "severity": ("warning", "critical", "info")[number % 3],
-                "state": state, "sentence": f"p95 of api_latency_ms is {900 + number % 90} ms over 60 minutes; the limit is 500.",
+                "key": f"bench:{rule}:{number}", "rule": f"bench_{rule}", "severity": SEVERITIES[number % 3],
+                "state": state,
+                "sentence": f"p95 of api_latency_ms is {900 + number % 90} ms over 60 minutes; the limit is 500.",
                 "labels": {"model_id": MODEL_ID} if number % 2 else {}, "uid": f"{number:032x}", "opening": 1,
                 "evidence": {"value": 912.5, "limit": 500, "window_minutes": 60, "n": 4_212}, "count": 1 + number % 9,
                 "fired_at": at, "last_seen_at": at + timedelta(minutes=5), "quiet_until": None,
                 "acknowledged_at": at if state == "acknowledged" else None,
                 "acknowledged_by": "luis" if state == "acknowledged" else None,
                 "acknowledged_because": "I look at it" if state == "acknowledged" else None,
-                "resolved_at": None if is_open else at + timedelta(minutes=9), "resolved_by": None if is_open else "watch",
+                "resolved_at": None if is_open else at + timedelta(minutes=9),
+                "resolved_by": None if is_open else "watch",
                 "resolved_because": None if is_open else "it is no longer so",
             }  # fmt: skip
 
@@ -363,9 +365,10 @@ class _Maker:
 
     def _answer(self, number: int, encoder: str | None) -> Row:
         return {
-            "request_id": f"{number:032x}", "answered_at": self.now - timedelta(days=35) * (1 - number / self.size.answers),
-            "user_id": f"user-{number % 500}", "query_hash": f"{number:016x}", "language": "es", "constraints": {},
-            "mode": "full", "model_id": MODEL_ID, "model_version": self.champion, "n_candidates": 200, "latency_ms": 20.0,
+            "request_id": f"{number:032x}", "user_id": f"user-{number % 500}", "query_hash": f"{number:016x}",
+            "answered_at": self.now - timedelta(days=35) * (1 - number / self.size.answers),
+            "language": "es", "constraints": {}, "mode": "full", "model_id": MODEL_ID, "model_version": self.champion,
+            "n_candidates": 200, "latency_ms": 20.0,
             "arm_propensity": 1.0, "query_map": encoder, "map_x": self._on_map(), "map_y": self._on_map(),
         }  # fmt: skip
 
@@ -500,4 +503,4 @@ def _share(share: float) -> Callable[..., Any]:
 
 def n_bytes(folder: Path) -> int:
     """Of all files in *folder*."""
-    return sum(os.path.getsize(path) for path in folder.rglob("*") if path.is_file())
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -14,7 +14,6 @@ against that JSON alone, since MLflow's pages are drawn in the browser. It has n
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 import socket
 import subprocess
@@ -83,9 +82,12 @@ def addresses(size: Size) -> list[str]:
     last = size.versions - 1
     samples = {
         "": ["", "?idioma=en"],
-        "/modelos": ["/modelos", "/modelos?estado=archived", "/modelos?estado=training", f"/modelos?antes=1.{last // 2}.0"],
+        "/modelos": [
+            "/modelos", "/modelos?estado=archived", "/modelos?estado=training", f"/modelos?antes=1.{last // 2}.0",
+        ],
         "/modelos/{model_id}/{version}": [
-            f"/modelos/hybrid_ranker/1.{last}.0", "/modelos/hybrid_ranker/1.5.0", "/modelos/hybrid_ranker/1.5.0?con=1.1.0,1.2.0",
+            f"/modelos/hybrid_ranker/1.{last}.0", "/modelos/hybrid_ranker/1.5.0",
+            "/modelos/hybrid_ranker/1.5.0?con=1.1.0,1.2.0",
         ],
         "/trafico": [f"/trafico?ventana={window}" for window in _WINDOWS],
         "/calidad": [f"/calidad?ventana={window}" for window in ("7d", "30d", "90d")],
@@ -180,7 +182,8 @@ def of_mlflow(n_versions: int, rounds: int) -> dict[str, float] | None:
             walls = [got(address)[0] for _ in range(rounds)]
             busy = 1_000 * (cpu_seconds(pid) - before) / rounds
     return {
-        "first_ms": first, "median_ms": median(walls), "p95_ms": float(np.quantile(walls, 0.95)), "cpu_ms": busy, "bytes": n,
+        "first_ms": first, "median_ms": median(walls), "p95_ms": float(np.quantile(walls, 0.95)), "cpu_ms": busy,
+        "bytes": n,
     }  # fmt: skip
 
 
@@ -243,15 +246,12 @@ def show(
         f"Console: {machine()}; {size.days} days, {size.versions:,} versions, {size.jobs:,} jobs, "
         f"{size.alerts:,} alerts, {size.rollouts:,} rollouts; {rounds} rounds, load {os.getloadavg()[0]:.0f}\n"
     )
+    shown = figures if peer is None else {**figures, "MLflow: 25 versions as JSON": peer}
+    columns = ("median_ms", "p95_ms", "cpu_ms")
     rows = [
-        [name, f"{one['median_ms']:.0f}", f"{one['p95_ms']:.0f}", f"{one['cpu_ms']:.0f}", f"{one['bytes'] / 1e3:.0f}"]
-        for name, one in figures.items()
+        [name, *(f"{one[column]:.0f}" for column in columns), f"{one['bytes'] / 1e3:.0f}"]
+        for name, one in shown.items()
     ]
-    if peer is not None:
-        rows.append(
-            ["MLflow: 25 versions as JSON", f"{peer['median_ms']:.0f}", f"{peer['p95_ms']:.0f}", f"{peer['cpu_ms']:.0f}",
-             f"{peer['bytes'] / 1e3:.0f}"]
-        )  # fmt: skip
     print(table(["page", "median ms", "p95 ms", "CPU ms of the service", "kB"], rows))
     first = ", ".join(f"{name} {ms:.0f} ms" for name, ms in cold.items())
     print(f"\nfirst answers after the start: {first}; ready after {ready:.1f} s; memory {memory[0]} to {memory[1]} MB")

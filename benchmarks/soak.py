@@ -134,11 +134,11 @@ class Users:
             found = json.loads(self._send("POST", "/recommend", query))
             shown = found["recetas"]
             if shown and number % 3 == 0:
-                self._react(found, shown[0], number)
+                self._react(found, shown[0])
             if self._stop.wait(_ASK_SECONDS):
                 return
 
-    def _react(self, found: dict[str, Any], recipe: dict[str, Any], number: int) -> None:
+    def _react(self, found: dict[str, Any], recipe: dict[str, Any]) -> None:
         body = {
             "request_id": found["request_id"], "recipe_id": recipe["id"], "evento": "click",
             "event_id": f"soak-{time.time_ns()}",
@@ -201,7 +201,7 @@ def sample(pid: int, seconds: float, n_listeners: int) -> Sample:
     """The process as it is now, from Linux."""
     lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     rss = int(lines["VmRSS"].split()[0]) / 1_024
-    return Sample(seconds, rss, len(os.listdir(f"/proc/{pid}/fd")), int(lines["Threads"]), n_listeners)
+    return Sample(seconds, rss, len(list(Path(f"/proc/{pid}/fd").iterdir())), int(lines["Threads"]), n_listeners)
 
 
 def slope_per_hour(samples: Sequence[Sample]) -> tuple[float, float, float]:

@@ -11,7 +11,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from mlops import schema
@@ -84,8 +83,8 @@ def grow(database: Database, n: int) -> None:
         ):
             add(table, _copies(rows(table, is_over), n), without=number)
         decided = {
-            "model_id": MODEL, "state": "approved", "requested_at": NOW, "requested_by": "retraining", "because": "gates",
-            "decided_at": NOW, "decided_by": "ana", "decided_because": "good",
+            "model_id": MODEL, "state": "approved", "requested_at": NOW, "requested_by": "retraining",
+            "because": "all gates passed", "decided_at": NOW, "decided_by": "ana", "decided_because": "good",
         }  # fmt: skip
         add(schema.approvals, [{**decided, "version": name} for name in names], without="approval_id")
         freeze = {
