@@ -152,6 +152,10 @@ class Settings(BaseSettings):
     rollout_max_hours: float = Field(
         48.0, gt=0, le=8_760, description="After so many hours a rollout ends, and the champion stays."
     )
+    rollout_watch: str = Field("1h", description="How long a promoted challenger is watched, such as 6h.")
+    rollout_least_requests: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        100, description="How many requests a challenger must have answered before a stage ends."
+    )
 
     @field_validator("data_dir")
     @classmethod

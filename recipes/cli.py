@@ -21,6 +21,7 @@ from rich.table import Table
 from mlops.config import shown_settings
 from mlops.errors import MlopsError
 from recipes.config import Settings, load_settings
+from recipes.demo.cli import demo
 from recipes.evaluation.cli import evaluate
 from recipes.simulate.cli import simulate
 from recipes.terminal import progress
@@ -34,6 +35,7 @@ importing = typer.Typer(no_args_is_help=True, help="Import recipes; what is ther
 app.add_typer(importing, name="import")
 app.command()(evaluate)
 app.command()(simulate)
+app.command()(demo)
 
 _out = Console(soft_wrap=True, emoji=False)
 _err = Console(stderr=True, soft_wrap=True, emoji=False)

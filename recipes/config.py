@@ -49,6 +49,9 @@ class Settings(ToolkitSettings):
     rollout_click_seconds: Annotated[float, Field(ge=1, le=86_400)] = Field(
         3600.0, description="How long a list shown during a rollout has to be clicked, in seconds; then it is counted."
     )
+    rollout_shadow_load: Annotated[float, Field(gt=0, le=1)] = Field(
+        0.01, description="Share of a thread's time that a challenger in shadow may take for its answers, up to 1."
+    )
 
     console_notice: str = Field(
         "", description="A sentence over every page of the console, such as that its traffic is simulated."

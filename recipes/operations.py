@@ -16,7 +16,7 @@ from mlops.monitoring.process import Count, ProcessSampler, Total
 from mlops.monitoring.thresholds import thresholds_of
 from mlops.retraining import RetrainingOrchestrator, RetrainingRunner
 from mlops.retraining.opening import open_orchestrator, trainers_of
-from mlops.retraining.rules import rules_of_jobs
+from mlops.retraining.rules import rule_of_drift, rules_of_jobs
 from mlops.rollout import Expect, Expected, RolloutController, RolloutRunner
 from recipes.config import Settings
 from recipes.live_quality import LiveQuality
@@ -41,6 +41,7 @@ class Operations:
         health: the state of the service by its metrics.
         retraining: tells whether the model needs to be trained anew, and keeps the jobs.
         rollouts: brings new versions in step by step, and takes them back.
+        quality: estimates how good answers are before feedback tells.
     """
 
     def __init__(
@@ -62,7 +63,8 @@ class Operations:
         """
         thresholds = thresholds_of(settings)
         database = registry.database
-        self.retraining = _retraining(settings, registry, clock)
+        signals = RecipeSignals(registry, database, clock=clock)
+        self.retraining = _retraining(settings, registry, signals, clock)
         self.rollouts = RolloutController(
             registry, alarm=self._raise_alarm, serving=serving, expect=_expectations(registry, clock), clock=clock
         )
@@ -76,11 +78,14 @@ class Operations:
             settings,
             metrics=self.metrics,
             database=database,
-            more_rules=rules_of_jobs(self.retraining.book),
+            more_rules=[
+                *rules_of_jobs(self.retraining.book),
+                rule_of_drift(MODEL_ID, lambda: signals.requests_drift(MODEL_ID)),
+            ],
             clock=clock,
         )
         self.alerts = self._alerting.book
-        self._quality = LiveQuality(database, self.metrics, clock=clock)
+        self.quality = LiveQuality(database, self.metrics, clock=clock)
         self._totals_of_service = totals
         self._sampler = ProcessSampler(self.metrics, queues=queues, totals=self._totals)
         self._is_on = settings.monitoring_enabled
@@ -91,7 +96,7 @@ class Operations:
             self.metrics.start()
             self._sampler.start()
             self._alerting.start()
-            self._quality.start()
+            self.quality.start()
         for runner in self._runners:
             runner.start()
 
@@ -100,7 +105,7 @@ class Operations:
         for runner in self._runners:
             runner.stop()
         if self._is_on:
-            self._quality.stop()
+            self.quality.stop()
             self._alerting.stop()
             self._sampler.stop()
         self.metrics.stop()
@@ -120,12 +125,18 @@ class Operations:
         yield from self._totals_of_service()
 
 
-def _retraining(settings: Settings, registry: ModelRegistry, clock: Clock) -> RetrainingOrchestrator:
+def _retraining(
+    settings: Settings, registry: ModelRegistry, signals: RecipeSignals, clock: Clock
+) -> RetrainingOrchestrator:
     trainers = trainers_of(settings)
     trainers.register(MODEL_ID, TRAINER)
-    signals = RecipeSignals(registry, registry.database, clock=clock)
     return open_orchestrator(
-        settings, registry=registry, trainers=trainers, signals=signals, expect=_expectations(registry, clock)
+        settings,
+        registry=registry,
+        trainers=trainers,
+        signals=signals,
+        expect=_expectations(registry, clock),
+        clock=clock,
     )
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 import sqlalchemy as sa
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from mlops.store import Database, insert_new
 from recipes import schema
@@ -63,7 +64,9 @@ class QueryMap:
         rows = np.stack([vectors[number] for number in numbers]).astype(np.float64)
         middle = rows.mean(axis=0)
         # Of the covariance: a catalogue has ten times as many recipes as a vector has dimensions.
-        variances, directions = np.linalg.eigh((rows - middle).T @ (rows - middle))
+        # By one thread: several wait for each other on a busy machine, thirty times as long as it takes.
+        with threadpool_limits(1):
+            variances, directions = np.linalg.eigh((rows - middle).T @ (rows - middle))
         if variances[-2] <= 1e-9:
             raise ValueError(f"a map needs recipes that differ in two ways, got {len(vectors)} that do not")
         axes = directions[:, [-1, -2]].T

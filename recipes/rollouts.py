@@ -43,6 +43,7 @@ class RankerRollout:
         try_out: Callable[[Ranker], object],
         answer_with: Callable[[Ranker, Ask], Answer],
         click_seconds: float,
+        shadow_load: float = 0.01,
         clock: Clock = utc_now,
     ) -> None:
         """Nothing is read yet.
@@ -52,13 +53,14 @@ class RankerRollout:
             answer_with: answers off the record, as :meth:`Recommender.answer_with
                 <recipes.recommender.Recommender.answer_with>` does.
             click_seconds: how long a list has to be clicked before it counts as not clicked.
+            shadow_load: share of a thread's time that the challenger in shadow may take, above 0, to 1.
         """
         self._answer_with = answer_with
         self.stand_in: Ranker | None = None
         self.router = CanaryRouter(registry.database, MODEL_ID)
         self._challenger: Challenger[Ranker] = Challenger(registry, self.router, load=load, try_out=try_out)
         self._shadow: ShadowRunner[Ask, Answer] = ShadowRunner(
-            self.router, answer=self._aside, ranked=_ranked, is_valid=is_valid
+            self.router, answer=self._aside, ranked=_ranked, is_valid=is_valid, rest=1 / shadow_load - 1
         )
         self._clicks = ClickCounts(
             registry.database, lambda: self.router.rollout, settled_seconds=click_seconds, clock=clock
@@ -89,6 +91,14 @@ class RankerRollout:
         """
         self.router.refresh()
         self._challenger.refresh()
+
+    def count_clicks(self) -> None:
+        """Count the clicks of lists whose time is up, for who does not wait for the thread.
+
+        Raises:
+            StoreError: the database does not answer.
+        """
+        self._clicks.turn()
 
     def answered(self, request_id: str, user_id: str | None, champion: Ranker, answer_by: AnswerBy) -> Answer:
         """The answer to a cook or request, made by the version whose turn it is, with its arm.

@@ -256,6 +256,7 @@ class Service:
             try_out=self.recommender.rehearse,
             answer_with=self.recommender.answer_with,
             click_seconds=self.settings.rollout_click_seconds,
+            shadow_load=self.settings.rollout_shadow_load,
             clock=self.clock,
         )
 

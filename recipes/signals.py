@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -26,6 +26,7 @@ from recipes import schema
 from recipes.config import load_settings
 from recipes.live_quality import OUTCOMES, SETTLED
 from recipes.ranker import FEATURES, MODEL_ID
+from recipes.request_drift import NEW, request_drift
 from recipes.schema import answers, feedback_events, impressions
 from recipes.training import labelled_since
 
@@ -41,7 +42,7 @@ _ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A drift check: *report* of what was shown from *since* on against what *version* learned from."""
+    """A drift check: *report* of what was asked and shown from *since* on against what *version* learned from."""
 
     version: str
     since: datetime
@@ -93,30 +94,46 @@ class RecipeSignals:
             StoreUnavailable: the database does not answer.
         """
         found = self.checked(model_id)
-        if found is None:
-            return None
-        return [
-            ColumnDrift(one.column, one.score, one.threshold, one.drifted)
-            for one in found.report.results
-            if one.score is not None
-        ]
+        return None if found is None else _columns_of(found.report)
 
     def checked(self, model_id: str) -> Checked | None:
-        """Features of requests and catalogue in the last week against the profile of what the champion learned from.
+        """Questions of the last day, and features of what was shown in the last week, against what was learned from.
 
-        What the service learns between two trainings, such as popularity or tastes, moves by design, and is left out.
-        None where the champion brought no profile, or nothing was shown.
+        Questions as in :meth:`requests_drift`; features against the profile that the champion brought, if it did. What
+        the service learns between two trainings, such as popularity or tastes, moves by design, and is left out. None
+        where nothing can be compared.
 
         Raises:
             StoreUnavailable: the database does not answer.
         """
         champion = self._champion(model_id)
-        profile = None if champion is None else self._registry.reference_profile(champion)
-        if champion is None or profile is None:
+        if champion is None:
             return None
-        since = self._clock() - WINDOW
-        columns = self._features_shown(since)
-        return Checked(champion.version, since, check_drift(profile, columns)) if columns else None
+        now = self._clock()
+        questions, features = self._questions(champion, now), self._features(champion, now)
+        if features is None:
+            return None if questions is None else Checked(champion.version, now - NEW, questions)
+        return Checked(champion.version, now - WINDOW, features if questions is None else _both(questions, features))
+
+    def requests_drift(self, model_id: str) -> Sequence[ColumnDrift] | None:
+        """Questions of the last day against those that the champion learned from; see :mod:`recipes.request_drift`.
+
+        None where there are too few of either.
+
+        Raises:
+            StoreUnavailable: the database does not answer.
+        """
+        champion = self._champion(model_id)
+        found = None if champion is None else self._questions(champion, self._clock())
+        return None if found is None else _columns_of(found)
+
+    def _questions(self, champion: ModelVersion, now: datetime) -> DriftReport | None:
+        return request_drift(self._database, learned_until=champion.registered_at, now=now)
+
+    def _features(self, champion: ModelVersion, now: datetime) -> DriftReport | None:
+        profile = self._registry.reference_profile(champion)
+        columns = None if profile is None else self._features_shown(now - WINDOW)
+        return check_drift(profile, columns) if profile is not None and columns else None
 
     def _champion(self, model_id: str) -> ModelVersion | None:
         return self._registry.get_production_model(model_id) if model_id == MODEL_ID else None
@@ -150,6 +167,23 @@ class RecipeSignals:
             rows = [row.features for row in connection.execute(query)]
         known = [name for name in FEATURES if name not in LEARNED_BETWEEN and any(name in row for row in rows)]
         return {name: np.array([row.get(name, math.nan) for row in rows], dtype=np.float64) for name in known}
+
+
+def _columns_of(found: DriftReport) -> list[ColumnDrift] | None:
+    """Those that can be judged; None where none can."""
+    judged = [
+        ColumnDrift(one.column, one.score, one.threshold, one.drifted) for one in found.results if one.score is not None
+    ]
+    return judged or None
+
+
+def _both(questions: DriftReport, features: DriftReport) -> DriftReport:
+    """One report. Each result keeps the lines that it was held to; the options and rows are those of *features*."""
+    return replace(
+        features,
+        results=[*questions.results, *features.results],
+        findings=[*questions.findings, *features.findings],
+    )
 
 
 def _compared(before: tuple[int, int], after: tuple[int, int]) -> Degradation:

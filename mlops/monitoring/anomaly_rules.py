@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from mlops.errors import StoreError
@@ -23,7 +24,9 @@ _KNOWN_HOURS = timedelta(days=7)
 _HOUR = timedelta(hours=1)
 
 
-def unusual(metric: str, *, stat: str = "p95", log_scale: bool = False, hours: UsualHours | None = None) -> Check:
+def unusual(
+    metric: str, *, stat: str = "p95", log_scale: bool = False, hours: UsualHours | None = None, least: int = 0
+) -> Check:
     """Whether *stat* of each minute of *metric* is as usual, by a StreamingDetector.
 
     Only whole minutes are judged. A minute without a point is left out: no data is not zero. A level shift is told
@@ -33,12 +36,15 @@ def unusual(metric: str, *, stat: str = "p95", log_scale: bool = False, hours: U
         stat: ``p50``, ``p95``, ``mean``, ``count`` and so on.
         log_scale: judge factors instead of differences, for what is above 0.
         hours: where what is usual by hour of the week is kept. Default: only this process remembers it.
+        least: points of a minute. With fewer, a percentile is chance, and is not judged; a count is told only where it
+            or what is usual is as large.
     """
-    return _Unusual(metric, stat, log_scale=log_scale, hours=hours).check
+    return _Unusual(metric, stat, log_scale=log_scale, hours=hours, least=least).check
 
 
 class _Unusual:
-    def __init__(self, metric: str, stat: str, *, log_scale: bool, hours: UsualHours | None) -> None:
+    def __init__(self, metric: str, stat: str, *, log_scale: bool, hours: UsualHours | None, least: int) -> None:
+        self._least = least
         self._metric = metric
         self._stat = stat
         self._log_scale = log_scale
@@ -57,7 +63,8 @@ class _Unusual:
             since = self._begin(metrics, whole_until)
         if since < whole_until:
             for bucket in metrics.history(self._metric, since=since, until=whole_until, step_seconds=STEP_SECONDS):
-                self._see(bucket)
+                if self._stat == "count" or bucket.stats["count"] >= self._least:
+                    self._see(bucket)
             self._seen_until = whole_until
         return self._verdict(whole_until)
 
@@ -100,11 +107,23 @@ class _Unusual:
         before = None if self._last is None else self._last[0].since
         if before is not None and _whole_hour(before) < _whole_hour(bucket.since):
             self._keep([before])
+        if self._is_small(bucket, judgement):
+            judgement = replace(judgement, verdict="ok")
         self._last = (bucket, judgement)
         if judgement.verdict == "level shift":
             self._shift = self._finding(bucket, judgement, "has moved to another level")
         elif judgement.verdict != "warming up":
             self._shift = None
+
+    def _is_small(self, bucket: Bucket, judgement: Judgement) -> bool:
+        """Whether an unusual count is one of a handful of points, where one more or less doubles it."""
+        if self._stat != "count" or judgement.verdict not in ("anomaly", "level shift"):
+            return False
+        return max(bucket.stats["count"], self._usual(judgement)) < self._least
+
+    def _usual(self, judgement: Judgement) -> float:
+        expected = judgement.expected or 0.0
+        return math.exp(expected) if self._log_scale else expected
 
     def _judge(self, bucket: Bucket) -> Judgement:
         if self._detector is None:
@@ -130,9 +149,7 @@ class _Unusual:
         return None
 
     def _finding(self, bucket: Bucket, judgement: Judgement, what: str) -> Finding:
-        expected = judgement.expected or 0.0
-        usual = math.exp(expected) if self._log_scale else expected
-        value = bucket.stats[self._stat]
+        usual, value = self._usual(judgement), bucket.stats[self._stat]
         return Finding(
             f"{self._stat} of {self._metric} {what}: {value:.4g} at {bucket.since:%H:%M} UTC, "
             f"where {usual:.4g} is usual",

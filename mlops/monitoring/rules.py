@@ -74,8 +74,8 @@ def default_rules(thresholds: Thresholds | None = None, *, database: Database | 
     availability = Slo("availability", "error_rate", lines.slo_availability)
     latency = Slo("latency", "slow_rate", lines.slo_latency_share)
     hours = None if database is None else UsualHours(database)
-    unusual_latency = unusual("api_latency_ms", stat="p95", log_scale=True, hours=hours)
-    unusual_traffic = unusual("api_latency_ms", stat="count", log_scale=True, hours=hours)
+    unusual_latency = unusual("api_latency_ms", stat="p95", log_scale=True, hours=hours, least=FEWEST_REQUESTS)
+    unusual_traffic = unusual("api_latency_ms", stat="count", log_scale=True, hours=hours, least=FEWEST_REQUESTS)
     return [
         *rules,
         Rule("error_rate", error_rate_above(lines.error_rate), base),

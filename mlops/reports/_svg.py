@@ -64,12 +64,19 @@ def ticks(low: float, high: float, n: int) -> list[float]:
     return sorted({min(max(number * step, low), high) for number in range(first, last + 1)})
 
 
-def drawing(height: float, title: str, description: str, parts: Iterable[str], *, width: int = WIDTH) -> Markup:
-    """The SVG element: an image with a title, and a description where there is one."""
+def drawing(
+    height: float, title: str, description: str, parts: Iterable[str], *, width: int = WIDTH, over_time: bool = False
+) -> Markup:
+    """The SVG element: an image with a title, and a description where there is one.
+
+    Args:
+        over_time: the newest is at the right, where a page that is too narrow for all of it begins.
+    """
+    kind = ' class="over-time"' if over_time else ""
     more = f"<desc>{escape(description)}</desc>" if description else ""
     # Every text in it went through escape().
     return Markup(  # noqa: S704
-        f'<svg role="img" viewBox="0 0 {width} {coordinate(height)}" width="{width}">'
+        f'<svg{kind} role="img" viewBox="0 0 {width} {coordinate(height)}" width="{width}">'
         f"<title>{escape(title)}</title>{more}{''.join(parts)}</svg>"
     )
 

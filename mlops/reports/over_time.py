@@ -128,7 +128,8 @@ def time_chart(
     parts += [_trace(trace, x, y, plot.gap) for trace in reversed(traces) if trace.points]
     ends = [(y.at(trace.points[-1][1]), trace.label, "value") for trace in traces if trace.points and trace.label]
     ends += [(y.at(limit.value), limit.label, "aside") for limit in limits]
-    return drawing(plot.height, plot.title, plot.description, [*parts, *_labels(ends, plot.height - FOOT)])
+    parts += _labels(ends, plot.height - FOOT)
+    return drawing(plot.height, plot.title, plot.description, parts, over_time=True)
 
 
 def time_columns(points: Sequence[tuple[datetime, float]], plot: Plot) -> Markup:
@@ -153,7 +154,8 @@ def time_columns(points: Sequence[tuple[datetime, float]], plot: Plot) -> Markup
         right = min(x.at(_seconds(at + plot.gap)), x.end)
         columns.append(f"M{x(_seconds(at))} {floor}V{coordinate(y.at(value))}H{coordinate(right - 0.5)}V{floor}z")
     shape = f'<path class="area" d="{"".join(columns)}"/>'
-    return drawing(plot.height, plot.title, plot.description, [y.axis(plot.show, x.end), _time_axis(x, plot), shape])
+    parts = [y.axis(plot.show, x.end), _time_axis(x, plot), shape]
+    return drawing(plot.height, plot.title, plot.description, parts, over_time=True)
 
 
 @dataclass(frozen=True, slots=True)

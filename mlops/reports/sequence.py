@@ -66,7 +66,7 @@ def sequence_chart(
     for kind, line in (("zero", zero), ("margin", limit)):
         if line is not None:
             parts.append(f'<path class="{kind}" d="M{_LEFT} {y(line)}H{_RIGHT}"/>')
-    return drawing(height, title, description, parts)
+    return drawing(height, title, description, parts, over_time=True)
 
 
 def _band(lows: Sequence[str], highs: Sequence[str]) -> list[str]:

@@ -249,7 +249,7 @@ def line_chart(
     shape = f'<polyline class="step" points="{path}"/>'
     if len(points) == 1:
         shape = f'<circle class="dot" cx="{x(seconds[0])}" cy="{y(values[0])}" r="4"/>'
-    return drawing(height, title, description, [*parts, shape])
+    return drawing(height, title, description, [*parts, shape], over_time=True)
 
 
 def _whisker(one: Interval, x: Scale, middle: float, show: Show) -> str:

@@ -6,9 +6,11 @@ import functools
 import threading
 from typing import TYPE_CHECKING
 
+from mlops.clock import Clock, utc_now
 from mlops.config import Settings, default_settings, load_settings
 from mlops.errors import InvalidSettings
 from mlops.model_registry import ModelRegistry, default_registry, open_registry
+from mlops.retraining.book import JobBook
 from mlops.retraining.config import RetrainingConfig, folder_of
 from mlops.retraining.consequences import BringIn
 from mlops.retraining.needs import InstalledSignals, Signals
@@ -16,6 +18,7 @@ from mlops.retraining.orchestrator import RetrainingOrchestrator
 from mlops.retraining.process import Training
 from mlops.retraining.schedule import AutomaticRetrainingScheduler, parse_schedule
 from mlops.retraining.trainers import TrainerEntry, Trainers
+from mlops.store.leases import Leases
 
 if TYPE_CHECKING:
     from mlops.rollout import Expect
@@ -48,6 +51,7 @@ def open_orchestrator(
     signals: Signals | None = None,
     training: Training | None = None,
     expect: Expect | None = None,
+    clock: Clock = utc_now,
 ) -> RetrainingOrchestrator:
     """The orchestrator that *settings* name (default: those of the environment).
 
@@ -56,6 +60,7 @@ def open_orchestrator(
         trainers: default: those of :func:`mlops.retraining.register_trainer` and of ``RETRAIN_TRAINERS``.
         signals: default: those of installed packages, see :class:`~mlops.retraining.needs.InstalledSignals`.
         expect: what is expected of a version before it is rolled out; default: what installed packages expect.
+        clock: the time of jobs and of rollouts that follow them. Whether a worker is alive is told by real time.
 
     Raises:
         InvalidSettings: a setting has a value that cannot be used.
@@ -73,18 +78,20 @@ def open_orchestrator(
         signals=signals or InstalledSignals(),
         training=training,
         environment=child_environment(settings, registry.database, "" if uri is None else uri.get_secret_value()),
-        bring_in=_bring_in(settings, registry, expect),
+        bring_in=_bring_in(settings, registry, expect, clock),
+        book=JobBook(registry.database, clock=clock),
+        leases=Leases(registry.database),
     )
 
 
-def _bring_in(settings: Settings, registry: ModelRegistry, expect: Expect | None) -> BringIn | None:
+def _bring_in(settings: Settings, registry: ModelRegistry, expect: Expect | None, clock: Clock) -> BringIn | None:
     if settings.rollout_policy == "off":
         return None
     # Rollouts bring SciPy with them, which a command that only lists jobs can do without.
     from mlops.retraining.gradual import GradualStart
     from mlops.rollout import InstalledExpectations, RolloutController, plan_from_settings
 
-    controller = RolloutController(registry, expect=expect or InstalledExpectations())
+    controller = RolloutController(registry, expect=expect or InstalledExpectations(), clock=clock)
     return GradualStart(controller, plan_from_settings(settings))
 
 

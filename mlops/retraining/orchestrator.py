@@ -20,6 +20,7 @@ from mlops.retraining.process import Training, TrainingProcess
 from mlops.retraining.recent_needs import RecentNeeds
 from mlops.retraining.trainers import Trainers
 from mlops.retraining.worker import RetrainingWorker
+from mlops.store.leases import Leases
 
 
 class RetrainingOrchestrator:
@@ -40,6 +41,7 @@ class RetrainingOrchestrator:
         environment: Mapping[str, str] | None = None,
         book: JobBook | None = None,
         bring_in: BringIn | None = None,
+        leases: Leases | None = None,
     ) -> None:
         """An orchestrator of the models in *registry*, whose tables are there.
 
@@ -52,6 +54,7 @@ class RetrainingOrchestrator:
             book: the jobs; default: those in the registry's database, on the time of this machine.
             bring_in: what takes the place of a promotion that nobody has to approve, such as
                 :class:`mlops.retraining.gradual.GradualStart`; default: nothing.
+            leases: by which workers hold jobs; default: on the clock of *book*.
         """
         from mlops.retraining.opening import trainers_of
 
@@ -63,6 +66,7 @@ class RetrainingOrchestrator:
         self.recent_needs = RecentNeeds(self.need, clock=self.book.clock)
         self._folder = folder
         self._bring_in = bring_in
+        self._leases = leases
         self._training = training or TrainingProcess(
             environment=environment, memory_mb=self.config.memory_mb, timeout_seconds=self.config.timeout_seconds
         )
@@ -156,6 +160,7 @@ class RetrainingOrchestrator:
         return RetrainingWorker(
             self.book, self.registry, self.trainers, self.config,
             folder=self._folder, training=self._training, name=name, bring_in=self._bring_in,
+            leases=self._leases,
         )  # fmt: skip
 
     def get_job_status(self, job: RetrainingJob | int) -> dict[str, Any]:

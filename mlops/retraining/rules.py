@@ -1,23 +1,59 @@
-"""Rules for the watch: jobs that somebody should look at."""
+"""Rules for the watch: jobs that somebody should look at, and models whose data have moved."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from mlops.monitoring.protocol import Metrics
-from mlops.monitoring.rules import Check, Finding, Rule
+from mlops.monitoring.rules import Check, Finding, NoData, Rule
 from mlops.retraining.book import JobBook
 from mlops.retraining.jobs import RetrainingJob
+from mlops.retraining.needs import ColumnDrift
 
 # Afterwards it is history, and `mlops retrain jobs` tells it.
 RECENT = timedelta(days=1)
 _MOST = 20
+DRIFT_EVERY = timedelta(minutes=15)
 
 
 def rules_of_jobs(book: JobBook) -> list[Rule]:
     """A training that failed, and a version that waits for a person."""
     return [Rule("retraining_failed", _failed(book)), Rule("retraining_waits", _waits(book))]
+
+
+def rule_of_drift(model_id: str, drift: Callable[[], Sequence[ColumnDrift] | None]) -> Rule:
+    """The data of *model_id* are not what it learned from any more.
+
+    Args:
+        drift: how far each column has moved, None where that cannot be told. It reads much, and is asked every
+            :data:`DRIFT_EVERY` at most; in between, what it said last counts.
+    """
+    asked_at: datetime | None = None
+    last: Finding | NoData | None = None
+
+    def check(_metrics: Metrics, now: datetime) -> Finding | NoData | None:
+        nonlocal asked_at, last
+        if asked_at is None or abs(now - asked_at) >= DRIFT_EVERY:
+            last, asked_at = _drift_found(model_id, drift()), now
+        return last
+
+    return Rule("data_drift", check)
+
+
+def _drift_found(model_id: str, columns: Sequence[ColumnDrift] | None) -> Finding | NoData | None:
+    if columns is None:
+        return NoData(f"the drift of {model_id} cannot be measured yet")
+    drifted = [one for one in columns if one.drifted]
+    if not drifted:
+        return None
+    shown = ", ".join(f"{one.column} {one.score:.2f} (limit {one.threshold:.2f})" for one in drifted)
+    return Finding(
+        f"what comes to {model_id} has drifted in {len(drifted)} of {len(columns)} columns: {shown}",
+        labels={"model_id": model_id},
+        evidence={"columns": [asdict(one) for one in columns]},
+    )
 
 
 def _failed(book: JobBook) -> Check:

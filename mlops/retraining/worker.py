@@ -44,6 +44,7 @@ class RetrainingWorker:
         training: Training,
         name: str | None = None,
         bring_in: BringIn | None = None,
+        leases: Leases | None = None,
     ) -> None:
         """A worker of the jobs in *book*.
 
@@ -52,6 +53,7 @@ class RetrainingWorker:
             training: how a training is run; see :class:`~mlops.retraining.process.TrainingProcess`.
             name: tells it apart from other workers, for people; default: machine, process and some letters.
             bring_in: see :class:`~mlops.retraining.consequences.Consequences`.
+            leases: by which jobs are held; default: on the clock of *book*.
         """
         self._book = book
         self._registry = registry
@@ -60,7 +62,7 @@ class RetrainingWorker:
         self._folder = folder
         self._training = training
         self._name = name or f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
-        self._leases = Leases(book.database, clock=book.clock)
+        self._leases = leases or Leases(book.database, clock=book.clock)
         self._consequences = Consequences(book, registry, config, bring_in=bring_in)
         self.stopping = threading.Event()
         """Set it, and the training that runs is ended; its job goes back to the others."""

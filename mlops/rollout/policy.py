@@ -23,6 +23,8 @@ def plan_from_settings(settings: Settings) -> RolloutPlan:
             hold_seconds=seconds_from(settings.rollout_hold, field="ROLLOUT_HOLD"),
             guards=tuple(name.strip() for name in settings.rollout_guards.split(",") if name.strip()),
             max_seconds=settings.rollout_max_hours * 3_600,
+            watch_seconds=seconds_from(settings.rollout_watch, field="ROLLOUT_WATCH"),
+            least_requests=settings.rollout_least_requests,
         )
     except RolloutError as error:
         raise InvalidSettings(f"the ROLLOUT_ settings cannot be used: {error}") from error

@@ -47,13 +47,17 @@ STATUSES: dict[type[Exception], int] = {
 }
 
 
-def create_app(settings: Settings, *, service: Service | None = None) -> FastAPI:
-    """The application over *service*, by default one made from *settings*; it starts and stops with the server."""
+def create_app(settings: Settings, *, service: Service | None = None, logs_to_console: bool = True) -> FastAPI:
+    """The application over *service*, by default one made from *settings*; it starts and stops with the server.
+
+    Args:
+        logs_to_console: write logs to standard output, too, not to files alone.
+    """
     service = service or Service(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        setup_logging(settings, also=["recipes"], hash_query=service.hash_query)
+        setup_logging(settings, console=logs_to_console, also=["recipes"], hash_query=service.hash_query)
         service.start()
         _warn_where_no_key_exists(keys)
         async with _measuring_lag(service):

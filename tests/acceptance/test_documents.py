@@ -129,6 +129,8 @@ def answer_to(command: str, url: str, **environment: str) -> Any:
     return json.loads(done.stdout)
 
 
+# A process for each of fifteen commands, of which five answer queries with the real encoder.
+@pytest.mark.timeout(900)
 def test_the_printed_commands_of_recipes_work(tmp_path: Path) -> None:
     (tmp_path / "RAW_recipes.csv").write_text(
         "name,id,minutes,tags,steps,description,ingredients\n"

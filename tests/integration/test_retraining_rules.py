@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from mlops.monitoring.memory import MemoryMetrics
-from mlops.monitoring.rules import Finding
+from mlops.monitoring.rules import Finding, NoData
 from mlops.retraining.book import JobBook
-from mlops.retraining.rules import rules_of_jobs
+from mlops.retraining.needs import ColumnDrift
+from mlops.retraining.rules import rule_of_drift, rules_of_jobs
 from mlops.schema import retraining_jobs
 from mlops.store import Database
 
@@ -64,3 +65,18 @@ def test_a_version_that_waits_for_a_person_says_the_command(book: JobBook) -> No
     assert told is not None
     assert told.severity == "info"
     assert f"mlops retrain approve {number}" in told.sentence
+
+
+def test_data_that_moved_are_told_and_asked_for_now_and_then_only() -> None:
+    columns: list[list[ColumnDrift] | None] = [
+        None,
+        [ColumnDrift("time_limit", 0.1, 0.15, drifted=False)],
+        [ColumnDrift("time_limit", 0.4, 0.15, drifted=True), ColumnDrift("language", 0.1, 0.15, drifted=False)],
+    ]
+    rule = rule_of_drift("churn", lambda: columns.pop(0))
+    seen = [rule.check(MemoryMetrics(), NOW + timedelta(minutes=minutes)) for minutes in (0, 14, 15, 29, 30)]
+    assert [type(each) for each in seen] == [NoData, NoData, type(None), type(None), Finding]
+    told = seen[-1]
+    assert isinstance(told, Finding)
+    assert told.sentence == "what comes to churn has drifted in 1 of 2 columns: time_limit 0.40 (limit 0.15)"
+    assert told.evidence["columns"][0]["score"] == 0.4

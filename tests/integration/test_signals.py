@@ -14,7 +14,7 @@ from mlops.drift import ReferenceProfile
 from mlops.model_registry import ModelMetadata, ModelRegistry
 from mlops.retraining import InstalledSignals
 from mlops.store import Database
-from recipes.ranker import HybridRanker
+from recipes.ranker import FEATURES, HybridRanker
 from recipes.schema import answers, feedback_events, impressions
 from recipes.signals import RecipeSignals, difference_of_shares
 from tests.shown_worlds import answer_row
@@ -112,7 +112,8 @@ def test_columns_that_moved_from_what_the_champion_learned_from_have_drifted(reg
     )
     found = signals(registry).drift(MODEL)
     assert found is not None
-    assert {one.column: one.drifted for one in found} == {"semantic": True, "quickness": False}
+    features = {one.column: one.drifted for one in found if one.column in FEATURES}
+    assert features == {"semantic": True, "quickness": False}
 
 
 def test_without_a_profile_or_traffic_drift_is_not_measured(registry: ModelRegistry) -> None:
@@ -137,3 +138,41 @@ def test_the_interval_of_two_shares_is_that_of_newcombe(
     before: tuple[int, int], after: tuple[int, int], expected: tuple[float, float]
 ) -> None:
     assert difference_of_shares(before, after) == pytest.approx(expected, abs=1e-4)
+
+
+def ask(database: Database, *, n: int, since: datetime, hurried: int, version: str = "1.0.0") -> None:
+    """*n* questions within the day from *since*; every *hurried*-th one states a time, 0 for none."""
+    rows = [
+        {
+            **answer_row(f"{since:%m%d}-{number}", since + timedelta(days=1) * number / n),
+            "constraints": {"max_minutes": 20 if hurried and number % hurried == 0 else None},
+            "model_version": version,
+        }
+        for number in range(n)
+    ]
+    with database.writing() as connection:
+        connection.execute(answers.insert(), rows)
+
+
+@pytest.mark.parametrize(("hurried", "drifted"), [(10, []), (2, ["time_limit"])])
+def test_other_questions_than_in_the_first_week_have_drifted_whoever_answers_them(
+    registry: ModelRegistry, hurried: int, drifted: list[str]
+) -> None:
+    promoted(registry)
+    for day in range(7):
+        ask(registry.database, n=100, since=DEPLOYED + timedelta(days=day), hurried=10)
+    assert signals(registry).requests_drift(MODEL) is None
+    ask(registry.database, n=150, since=NOW - timedelta(days=1), hurried=hurried, version="2.0.0")
+    found = signals(registry).requests_drift(MODEL)
+    assert found is not None
+    assert [one.column for one in found if one.drifted] == drifted
+    assert {one.column for one in found} <= {one.column for one in signals(registry).drift(MODEL) or ()}
+
+
+def test_what_was_asked_before_the_champion_was_made_is_what_it_learned_from(registry: ModelRegistry) -> None:
+    promoted(registry)
+    ask(registry.database, n=300, since=DEPLOYED - timedelta(days=3), hurried=2)
+    ask(registry.database, n=150, since=NOW - timedelta(days=1), hurried=2)
+    found = signals(registry).requests_drift(MODEL)
+    assert found is not None
+    assert not [one.column for one in found if one.drifted]

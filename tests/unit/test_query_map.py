@@ -20,6 +20,9 @@ def catalogue(seed: int = 0, n: int = 60) -> dict[int, np.ndarray[tuple[int], np
     return {10 + number: row.astype(np.float32) for number, row in enumerate(rows)}
 
 
+LEARNED = QueryMap.learned("use", catalogue())
+
+
 def test_the_same_catalogue_gives_the_same_map_in_whatever_order_it_comes() -> None:
     vectors = catalogue()
     one = QueryMap.learned("use", vectors)
@@ -45,7 +48,7 @@ def test_the_axes_are_those_along_which_recipes_differ_most() -> None:
 
 @given(st.lists(st.floats(-1e6, 1e6, width=32), min_size=DIMENSIONS, max_size=DIMENSIONS))
 def test_every_query_has_a_cell_on_the_map(values: list[float]) -> None:
-    place = QueryMap.learned("use", catalogue()).place(np.array(values, np.float32))
+    place = LEARNED.place(np.array(values, np.float32))
     assert place.query_map == "use"
     assert type(place.x) is type(place.y) is int
     assert max(abs(place.x), abs(place.y)) <= EDGE

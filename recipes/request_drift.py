@@ -1,0 +1,102 @@
+"""Do cooks ask for something else than they did? From what is kept of each question, whichever version answered it.
+
+The features of recipes that were shown move with the version that chose them; questions do not. So an alarm is made of
+questions alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from mlops.clock import in_utc
+from mlops.drift import DriftOptions, DriftReport, check_drift
+from mlops.store import Database
+from recipes.schema import answers
+
+# What a model learned from, at most, and what is new.
+LEARNED_FROM, NEW, FIRST = timedelta(days=28), timedelta(days=1), timedelta(days=7)
+FEWEST_REQUESTS = 200
+MOST_REQUESTS = 20_000
+# Looked at day after day, so that one look must not alarm as easily as a single check may. Weekdays differ by less.
+OPTIONS = DriftOptions(threshold=0.15, alpha=0.001)
+
+_SEARCHED = ("full", "words_only")
+_TIMES = (20, 30, 60)
+
+Columns = Mapping[str, np.ndarray[Any, Any]]
+
+
+def request_drift(database: Database, *, learned_until: datetime, now: datetime) -> DriftReport | None:
+    """Questions of the last day against those of the four weeks before *learned_until*.
+
+    Where these are fewer than 200, as for a first version that learned from none, against the first week of questions.
+    The two never overlap, and the day is a whole one: mornings differ from evenings. None where there is too little to
+    compare.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+    """
+    new_since = now - NEW
+    until = min(learned_until, new_since)
+    reference = read_requests(database, since=until - LEARNED_FROM, until=until)
+    if _n_rows(reference) < FEWEST_REQUESTS:
+        first = _first_request(database)
+        if first is None:
+            return None
+        until = min(first + FIRST, new_since)
+        reference = read_requests(database, since=first, until=until)
+    current = read_requests(database, since=new_since, until=now)
+    if _n_rows(reference) < FEWEST_REQUESTS or not _n_rows(current):
+        return None
+    return check_drift(reference, current, options=OPTIONS)
+
+
+def read_requests(database: Database, *, since: datetime, until: datetime) -> Columns:
+    """The newest questions at >= *since* and < *until* as columns, each of shape (n,), newest first.
+
+    ``language``; ``time_limit`` and ``meal`` that were asked for; ``excludes`` and ``includes``: whether any food was
+    ruled out or asked for; ``candidates``: how many recipes keep the rules.
+
+    Raises:
+        StoreUnavailable: the database does not answer.
+    """
+    query = (
+        sa.select(answers.c.language, answers.c.constraints, answers.c.n_candidates)
+        .where(answers.c.answered_at >= since, answers.c.answered_at < until, answers.c.mode.in_(_SEARCHED))
+        .order_by(answers.c.answered_at.desc())
+        .limit(MOST_REQUESTS)
+    )
+    with database.reading() as connection:
+        rows = connection.execute(query).all()
+    rules = [row.constraints for row in rows]
+    excluded = [each.get("exclude") or each.get("exclude_words") for each in rules]
+    return {
+        "language": np.array([row.language for row in rows], dtype=np.str_),
+        "time_limit": np.array([_time_limit(each.get("max_minutes")) for each in rules], dtype=np.str_),
+        "meal": np.array([(each.get("meals") or ["none"])[0] for each in rules], dtype=np.str_),
+        "excludes": np.array([bool(each) for each in excluded], dtype=np.bool_),
+        "includes": np.array([bool(each.get("include")) for each in rules], dtype=np.bool_),
+        "candidates": np.array([row.n_candidates for row in rows], dtype=np.float64),
+    }
+
+
+def _time_limit(minutes: int | None) -> str:
+    if minutes is None:
+        return "none"
+    return next((f"up to {limit} min" for limit in _TIMES if minutes <= limit), "longer")
+
+
+def _first_request(database: Database) -> datetime | None:
+    query = sa.select(sa.func.min(answers.c.answered_at)).where(answers.c.mode.in_(_SEARCHED))
+    with database.reading() as connection:
+        first = connection.execute(query).scalar()
+    return None if first is None else in_utc(first)
+
+
+def _n_rows(columns: Columns) -> int:
+    return len(columns["language"])
