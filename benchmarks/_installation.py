@@ -43,7 +43,7 @@ _LANGUAGES = (("es", 0.8), ("en", 0.2))
 _ROUTES = ("/recommend", "/feedback", "/buscar", "/recetas/{recipe_id}", "/static/{name}")
 _STAGES = (("parse_ms", 0.05), ("encode_ms", 0.3), ("retrieve_ms", 0.4), ("rank_ms", 0.25))
 _PLAN = RolloutPlan(shadow_seconds=0, shares=(0.2, 0.5), hold_seconds=40_000, max_seconds=172_800, least_requests=500)
-# A file that a loaded service ends with is not the worst that an installation has.
+# Nothing is to go on aside that is not measured: no mirror, no schedule.
 QUIET = {"MLFLOW_TRACKING_URI": "off", "RETRAIN_SCHEDULE": "", "LOG_LEVEL": "WARNING"}
 
 
