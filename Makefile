@@ -67,6 +67,8 @@ bench: setup-dev
 	$(BIN)/python benchmarks/monitoring.py
 	$(BIN)/python benchmarks/collaborative.py
 	$(BIN)/python benchmarks/rollout.py
+	$(BIN)/python benchmarks/console.py
+	$(BIN)/python benchmarks/soak.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -49,6 +49,7 @@ model_versions = sa.Table(
         "one_production_version", "model_id", unique=True, sqlite_where=_IS_PRODUCTION, postgresql_where=_IS_PRODUCTION
     ),
     sa.Index("versions_by_model", "model_id", "number"),
+    sa.Index("versions_by_status", "model_id", "status", "number"),
     sqlite_autoincrement=True,
 )
 
@@ -73,6 +74,7 @@ moves = sa.Table(
     ),
     sa.CheckConstraint("outcome IN ('done', 'failed')", name="outcome_is_known"),
     sa.Index("moves_by_model", "model_id", "move_id"),
+    sa.Index("moves_by_version", "model_id", "version", "move_id"),
     sa.Index(
         "moves_of_production",
         "model_id",
@@ -111,6 +113,7 @@ approvals = sa.Table(
         sqlite_where=_IS_PENDING,
         postgresql_where=_IS_PENDING,
     ),
+    sa.Index("approvals_by_state", "state", "approval_id"),
     sqlite_autoincrement=True,
 )
 
@@ -307,6 +310,7 @@ retraining_jobs = sa.Table(
     ),
     sa.Index("one_open_job", "model_id", unique=True, sqlite_where=_JOB_IS_OPEN, postgresql_where=_JOB_IS_OPEN),
     sa.Index("jobs_by_model", "model_id", "job_id"),
+    sa.Index("jobs_by_state", "state", "job_id"),
     sqlite_autoincrement=True,
 )
 

@@ -189,7 +189,7 @@ class World(ModelsApp):
             "rollouts": self.rollouts,
             "health": self.health,
             "serving": self.serving,
-            "model_ids": lambda: [MODEL, *sorted({each.model_id for each in self.registry.models()} - {MODEL})],
+            "model_ids": lambda: [MODEL, *(each for each in self.registry.model_ids() if each != MODEL)],
             "clock": self.clock,
             "headline": HEADLINE,
             "traffic": TRAFFIC,

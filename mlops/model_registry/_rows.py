@@ -38,6 +38,12 @@ ONE_AND_CHAMPION = sa.select(*VERSION_COLUMNS).where(
     versions.c.model_id == _MODEL_ID,
     sa.or_(versions.c.version == _VERSION, versions.c.status == sa.literal_column("'production'")),
 )
+MODEL_IDS = sa.select(models.c.model_id).order_by(models.c.model_id)
+# Other values once anything of the model has moved: the second tells, where a database took the place of another.
+LAST_CHANGE = sa.select(
+    sa.select(models.c.generation).where(models.c.model_id == _MODEL_ID).scalar_subquery(),
+    sa.select(sa.func.max(moves.c.move_id)).where(moves.c.model_id == _MODEL_ID).scalar_subquery(),
+)
 GENERATION = sa.select(models.c.generation).where(models.c.model_id == _MODEL_ID)
 
 _TOUCHES_PRODUCTION = sa.and_(

@@ -33,6 +33,8 @@ class RegistryReader:
     def __init__(self, database: Database, artefacts: ArtefactStore | None = None) -> None:
         self.database = database
         self.artefacts = artefacts
+        # By model, with the mark of when it was made: a page of a model asks for it several times.
+        self._orders: dict[str, tuple[Sequence[int | None], ServingOrder]] = {}
 
     def next_version(self, model_id: str, bump: Bump = "patch", *, base: str | None = None) -> str:
         """The next free version number: 1.0.0 for a new model.
@@ -108,6 +110,11 @@ class RegistryReader:
         for move in made:
             by_version[move.version].append(move.to_dict())
         return [{**each.to_dict(), "moves": by_version[each.version]} for each in found]
+
+    def model_ids(self) -> list[str]:
+        """The models of which something was registered, by name: without a look at their versions."""
+        with self.database.reading() as connection:
+            return list(connection.execute(_rows.MODEL_IDS).scalars())
 
     def models(self, model_id: str | None = None) -> list[ModelSummary]:
         """Each model in one line, by name; or *model_id* alone, where there is such a model."""
@@ -212,9 +219,16 @@ class RegistryReader:
             return [one for one in found if one is not None]
 
     def _serving_order(self, model_id: str) -> ServingOrder:
+        """Made of all moves of production; read anew only where there has been a move."""
         with self.database.reading() as connection:
+            mark = tuple(connection.execute(_rows.LAST_CHANGE, {"model_id": model_id}).one())
+            known = self._orders.get(model_id)
+            if known is not None and known[0] == mark:
+                return known[1]
             rows = connection.execute(_rows.PRODUCTION_MOVES, {"model_id": model_id}).all()
-        return serving_order((row.version, row.kind, row.to_status) for row in rows)
+        order = serving_order((row.version, row.kind, row.to_status) for row in rows)
+        self._orders[model_id] = mark, order
+        return order
 
     def approvals(
         self,

@@ -86,7 +86,7 @@ class RetrainingOrchestrator:
 
     def model_ids(self) -> list[str]:
         """Models that can be trained and are registered, sorted."""
-        known = {summary.model_id for summary in self.registry.models()}
+        known = set(self.registry.model_ids())
         return [model_id for model_id in self.trainers.model_ids() if model_id in known]
 
     # --- Jobs -------------------------------------------------------------------------------------------------------

@@ -25,8 +25,7 @@ def console_parts(service: Service, health: HealthReport) -> Parts:
     operations = service.operations
 
     def model_ids() -> list[str]:
-        others = {model.model_id for model in service.registry.models()} - {MODEL_ID}
-        return [MODEL_ID, *sorted(others)]
+        return [MODEL_ID, *(each for each in service.registry.model_ids() if each != MODEL_ID)]
 
     return Parts(
         registry=service.registry,

@@ -94,8 +94,8 @@ class _Sample:
     @property
     def spots(self) -> list[Spot]:
         """The fullest cells."""
-        fullest = sorted(self.cells, key=lambda cell: (-cell.n, cell.x, cell.y))[:MOST_SPOTS]
-        return [Spot(cell.x, cell.y, cell.n / self.n) for cell in fullest]
+        n, fullest = self.n, sorted(self.cells, key=lambda cell: (-cell.n, cell.x, cell.y))[:MOST_SPOTS]
+        return [Spot(cell.x, cell.y, cell.n / n) for cell in fullest]
 
 
 def query_map_panel(database: Database, catalogue: Catalogue, query_map: QueryMap | None, ask: Ask) -> list[Panel]:

@@ -241,6 +241,6 @@ def known_model(parts: Parts, model_id: str) -> str:
     Raises:
         UnknownModel: nothing was.
     """
-    if not parts.registry.models(model_id):
+    if model_id not in parts.registry.model_ids():
         raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
     return model_id
