@@ -36,8 +36,9 @@ setup-dev: $(VENV)/.dev
 serve: setup
 	$(BIN)/recipes serve
 
+# A file of tests stays in one process: what its tests share is made once.
 test: setup-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -227,7 +227,7 @@ def test_lineage_is_content(lineage: Lineage) -> None:
 @pytest.mark.parametrize(
     "value",
     [object(), {1, 2}, b"bytes", {1: 2}, 2**64, "\ud800", 1j, math.nan, [{"deep": -math.inf}], np.array([np.nan])],
-    ids=str,
+    ids=lambda value: "an object" if type(value) is object else str(value),
 )
 def test_what_json_cannot_hold_is_refused_with_the_name_of_the_field(field: str, value: Any) -> None:
     metadata = ModelMetadata("ranker", "1.0.0", **{field: {"fine": 1, "odd": value}})
