@@ -53,7 +53,7 @@ def traffic(story: Story) -> Observed:
 def drift(story: Story) -> Observed:
     """Tastes and questions change, and the service's own drift check finds it."""
     tally = story.fresh_tally()
-    story.cooks.in_a_hurry_from = story.cooks.day + 1
+    story.cooks.questions.in_a_hurry_from = story.cooks.day + 1
     found: dict[str, Any] = {}
 
     def is_found() -> bool:
