@@ -22,7 +22,7 @@ from recipes.simulate.visits import Visit
 from recipes.simulate.world import Request
 
 # Of all cooks; the others reach the same functions without a request, see :mod:`recipes.demo.doors`.
-ONE_IN_OVER_HTTP = 4
+ONE_IN_OVER_HTTP = 6
 _HOUR = timedelta(hours=1)
 
 
