@@ -1,9 +1,8 @@
 """What the cooks of a demonstration ask, and what they mean by it.
 
-They are the cooks of :mod:`recipes.simulate`, with three ways of their own. Most name a dish and mean that one: without
+They are the cooks of :mod:`recipes.simulate`, with two ways of their own. Most name a dish and mean that one: without
 them a ranker learns that what people like is all that counts, and forgets the dishes that the golden queries ask for by
-name. The others insist on what they ask for, so that little feedback tells much. And from one day on many are in a
-hurry, which is the drift of the story.
+name. And from one day on many are in a hurry, which is the drift of the story.
 """
 
 from __future__ import annotations
@@ -21,8 +20,6 @@ from recipes.text import Language
 
 # Of all cooks, those who ask for a dish by its name, and want no other.
 SHARE_BY_NAME = 0.6
-# The share of the wishes that a recipe meets, to this power: one that meets half of them is worth an eighth.
-INSISTENCE = 3
 # Of the cooks in a hurry, what they say and which recipes they mean.
 SHARE_IN_A_HURRY = 0.6
 HURRIED_MINUTES = 30
@@ -64,9 +61,6 @@ class Questions:
         is_hurried = self.in_a_hurry_from is not None and day >= self.in_a_hurry_from and hurry < SHARE_IN_A_HURRY
         if by_name < SHARE_BY_NAME:
             request = self._by_name(request, rng, self._is_quick if is_hurried else np.ones_like(self._is_quick))
-        else:
-            met = request.worths / request.wanting
-            request = replace(request, worths=met**INSISTENCE * request.wanting)
         return Question(self._hurried(request) if is_hurried else request, is_hurried)
 
     def _by_name(self, request: Request, rng: np.random.Generator, eligible: Bools) -> Request:

@@ -61,7 +61,7 @@ SETTINGS: dict[str, Any] = {
     "rollout_click_seconds": 120.0,
     "rollout_shadow_load": 0.5,
 }
-N_COOKS, ASKS_PER_DAY = 250, 2.0
+N_COOKS, ASKS_PER_DAY = 250, 1.6
 # The story lies in the past, so that it may leap ahead and never gets beyond the present. It takes about fifteen days.
 LONGEST_DAYS = 26
 _EXPECTED_HOURS = 15 * 24

@@ -43,23 +43,6 @@ def test_a_cook_who_names_a_dish_wants_that_one_as_much_as_before_and_no_other(
     assert named / len(days[1]) == pytest.approx(SHARE_BY_NAME, abs=0.12)
 
 
-def test_a_cook_who_names_no_dish_finds_a_recipe_that_meets_half_of_it_worth_an_eighth(
-    questions: Questions, days: dict[int, list[Visit]]
-) -> None:
-    halves = 0
-    for visit in days[1]:
-        simulated, insistent = questions.world.request(1, visit), questions.asked(1, visit).request
-        if insistent.ask == simulated.ask:
-            met = simulated.worths / simulated.wanting
-            half = np.isclose(met, 0.5)
-            halves += int(half.sum())
-            assert insistent.worths[half] == pytest.approx(simulated.wanting[half] / 8, rel=1e-4)
-            assert insistent.worths[np.isclose(met, 1)] == pytest.approx(
-                simulated.wanting[np.isclose(met, 1)], rel=1e-4
-            )
-    assert halves
-
-
 def test_a_hurry_changes_what_is_asked_from_its_day_on_and_nothing_before(
     questions: Questions, days: dict[int, list[Visit]]
 ) -> None:
