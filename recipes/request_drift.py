@@ -34,9 +34,9 @@ Columns = Mapping[str, np.ndarray[Any, Any]]
 def request_drift(database: Database, *, learned_until: datetime, now: datetime) -> DriftReport | None:
     """Questions of the last day against those of the four weeks before *learned_until*.
 
-    Where these are fewer than 200, as for a first version that learned from none, against the first week of questions.
-    The two never overlap, and the day is a whole one: mornings differ from evenings. None where there is too little to
-    compare.
+    Where these are fewer than 200, as for a first version that learned from none, against the first week of questions,
+    or as many days of it as there are. The two never overlap, and days are whole ones: mornings differ from evenings.
+    None where there is too little to compare.
 
     Raises:
         StoreUnavailable: the database does not answer.
@@ -48,7 +48,7 @@ def request_drift(database: Database, *, learned_until: datetime, now: datetime)
         first = _first_request(database)
         if first is None:
             return None
-        until = min(first + FIRST, new_since)
+        until = first + min(FIRST, (new_since - first) // NEW * NEW)
         reference = read_requests(database, since=first, until=until)
     current = read_requests(database, since=new_since, until=now)
     if _n_rows(reference) < FEWEST_REQUESTS or not _n_rows(current):

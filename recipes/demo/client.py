@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+from http import HTTPStatus
 from typing import Any
 
-from recipes.demo.errors import DemoFailed
+from recipes.demo.errors import DemoFailed, Refused
 
 _SECONDS = 60.0
 
@@ -21,7 +22,7 @@ class Client:
         """What the service answers.
 
         Raises:
-            DemoFailed: it answers with an error, or not at all.
+            DemoFailed: it answers with an error, or not at all; :class:`Refused` where it answers 409.
         """
         status, found = self._asked("GET", path, None)
         return _checked(path, status, found)
@@ -54,5 +55,6 @@ class Client:
 def _checked(path: str, status: int, found: Any) -> Any:
     if status >= 400:
         detail = found.get("detail") if isinstance(found, dict) else None
-        raise DemoFailed(f"{path} answered {status}: {detail or found}")
+        kind = Refused if status == HTTPStatus.CONFLICT else DemoFailed
+        raise kind(f"{path} answered {status}: {detail or found}")
     return found

@@ -1,7 +1,7 @@
-"""Simulated cooks at the service's door: they ask over HTTP, and do with the answers what their tastes say.
+"""Simulated cooks at the service's doors: they ask, and do with the answers what their tastes say.
 
-They are those of :mod:`recipes.simulate`: hidden tastes, looking by position, clicking by worth. Here they ask the real
-service through its API, and from one day on many of them are in a hurry.
+They are those of :mod:`recipes.simulate`: hidden tastes, looking by position, clicking by worth. Here they ask
+the real service.
 """
 
 from __future__ import annotations
@@ -12,20 +12,17 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
 
-import numpy as np
-
-from recipes.demo.client import Client
 from recipes.demo.clock import LeapingClock
+from recipes.demo.doors import Door, Served
 from recipes.demo.errors import DemoFailed
+from recipes.demo.questions import Questions
+from recipes.feedback import Feedback
 from recipes.simulate.visits import Visit
-from recipes.simulate.world import N_SHOWN, Request, World
+from recipes.simulate.world import Request
 
-# Of the cooks in a hurry, what they say and which recipes they mean.
-SHARE_IN_A_HURRY = 0.6
-HURRIED_MINUTES = 30
-_HURRIED_WORDS = {"es": "en menos de 30 minutos", "en": "in under 30 minutes"}
+# Of all cooks; the others reach the same functions without a request, see :mod:`recipes.demo.doors`.
+ONE_IN_OVER_HTTP = 6
 _HOUR = timedelta(hours=1)
 
 
@@ -41,31 +38,35 @@ class Tally:
 
 
 class Cooks:
-    """Lives through the days of *world*, an hour at a time, against the service that *client* reaches.
+    """Lives through the days of a world, an hour at a time, against the service behind its doors.
 
     Attributes:
         tally: of what they met; replace it to begin anew.
-        in_a_hurry_from: the day, counted from 1, from which on many of them are in a hurry; None: never.
+        questions: that they ask.
     """
 
-    def __init__(self, world: World, client: Client, clock: LeapingClock, *, begins_at: datetime) -> None:
+    def __init__(
+        self, questions: Questions, http: Door, inner: Door, clock: LeapingClock, *, begins_at: datetime
+    ) -> None:
         """Nothing has happened yet.
 
         Args:
+            http, inner: their ways to the service, see :func:`comes_over_http`.
             begins_at: midnight, on *clock*, of the world's first day. The days of the story lie elsewhere in the
                 calendar than those of the world, so that a seed tells the same story on any day of the week.
         """
-        self._world = world
-        self._client = client
+        self.questions = questions
+        self._world = world = questions.world
+        self._http = http
+        self._inner = inner
         self._clock = clock
         self._shift = begins_at - world.options.midnight(1)
         self._days: Iterator[tuple[int, list[Visit]]] = iter(world.days())
-        self._waiting: list[tuple[datetime, int, dict[str, Any]]] = []
+        self._waiting: list[tuple[datetime, int, Feedback, Door]] = []
         self._count = itertools.count()
         self._coming: list[Visit] = []
         self.day, self.hour = 0, 24
         self.tally = Tally()
-        self.in_a_hurry_from: int | None = None
 
     def live_an_hour(self) -> None:
         """Ask and react for an hour of the story; the clock stands at its end then.
@@ -99,48 +100,38 @@ class Cooks:
         self._hand_in(until=self._clock())
 
     def _ask(self, visit: Visit) -> None:
-        request = self._request(visit)
+        question = self.questions.asked(self.day, visit)
         self.tally.n_asked += 1
-        body = {"query": request.ask.query, "n": N_SHOWN, "usuario": f"simulated-{visit.cook}"}
+        self.tally.n_in_a_hurry += question.is_hurried
+        door = self._http if comes_over_http(visit.cook) else self._inner
         try:
-            answer = self._client.post("/recommend", {**body, "idioma": request.ask.language})
+            served = door.ask(replace(question.request.ask, user_id=f"simulated-{visit.cook}"))
         except DemoFailed:
             # Counted as a cook without an answer, which is told.
             self.tally.n_failed += 1
             return
-        self.tally.versions[answer["modelo"]["version"]] += 1
-        shown = [recipe["id"] for recipe in answer["recetas"]]
-        self._remember(request, answer["request_id"], shown)
+        self.tally.versions[served.version] += 1
+        self._remember(question.request, served, door)
 
-    def _remember(self, request: Request, request_id: str, shown: list[str]) -> None:
+    def _remember(self, request: Request, served: Served, door: Door) -> None:
         """What the cook does with the answer, to be handed in when its time comes."""
-        reactions = self._world.reactions(request, shown)
+        reactions = self._world.reactions(request, served.recipe_ids)
         self.tally.n_clicked += any(one.event == "click" for one in reactions)
         now = self._clock()
         for one in reactions:
-            body: dict[str, Any] = {"request_id": request_id, "recipe_id": shown[one.position - 1], "evento": one.event}
-            if one.value is not None:
-                body |= {"valor": one.value}
-            heapq.heappush(self._waiting, (now + one.after, next(self._count), body))
+            feedback = Feedback(served.request_id, served.recipe_ids[one.position - 1], one.event, one.value)
+            heapq.heappush(self._waiting, (now + one.after, next(self._count), feedback, door))
 
     def _hand_in(self, *, until: datetime) -> None:
         while self._waiting and self._waiting[0][0] < until:
-            at, _, body = heapq.heappop(self._waiting)
+            at, _, feedback, door = heapq.heappop(self._waiting)
             self._clock.leap(at)
             try:
-                self._client.post("/feedback", body)
+                door.react(feedback)
             except DemoFailed:
                 self.tally.n_failed += 1
 
-    def _request(self, visit: Visit) -> Request:
-        request = self._world.request(self.day, visit)
-        if self.in_a_hurry_from is None or self.day < self.in_a_hurry_from or not self._is_in_a_hurry(visit):
-            return request
-        self.tally.n_in_a_hurry += 1
-        query = f"{request.ask.query} {_HURRIED_WORDS[request.ask.language]}"
-        fits = self._world.pantry.minutes <= HURRIED_MINUTES
-        return replace(request, ask=replace(request.ask, query=query), worths=request.worths * fits)
 
-    def _is_in_a_hurry(self, visit: Visit) -> bool:
-        rng = np.random.default_rng([self._world.options.seed, 71, visit.cook, visit.number])
-        return bool(rng.random() < SHARE_IN_A_HURRY)
+def comes_over_http(cook: int) -> bool:
+    """One in :data:`ONE_IN_OVER_HTTP` cooks asks and reacts over HTTP."""
+    return cook % ONE_IN_OVER_HTTP == 0

@@ -2,6 +2,7 @@
 
 DemoError
 ├── DemoFailed      it cannot be shown at all
+│   └── Refused     the service says no
 └── StageFailed     something of the story did not come about
 """
 
@@ -16,6 +17,10 @@ class DemoError(MlopsError):
 
 class DemoFailed(DemoError):
     """It cannot be shown at all: no port, or a service that does not start."""
+
+
+class Refused(DemoFailed):
+    """The service refuses what it is asked for; the message is its reason."""
 
 
 class StageFailed(DemoError):

@@ -8,7 +8,7 @@ import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,20 +19,23 @@ from rich.console import Console
 
 from mlops.clock import utc_now
 from recipes.api import create_app
-from recipes.catalog import starter_recipes
+from recipes.catalog import Recipe, starter_recipes
 from recipes.config import Settings
 from recipes.demo.account import Account
 from recipes.demo.client import Client
 from recipes.demo.clock import LeapingClock
-from recipes.demo.cooks import Cooks
+from recipes.demo.cooks import ONE_IN_OVER_HTTP, Cooks
+from recipes.demo.doors import HttpDoor, InnerDoor
 from recipes.demo.errors import DemoError
+from recipes.demo.questions import Questions
 from recipes.demo.server import HOST, Server, listening
 from recipes.demo.stages import QUIET_DAYS, STAGES, Stage
 from recipes.demo.story import Story
+from recipes.encoder import encoder_for
 from recipes.lexicon import cooking_lexicon
 from recipes.service import Service
 from recipes.simulate.options import Options
-from recipes.simulate.sandbox import isolated_settings
+from recipes.simulate.sandbox import RememberingEncoder, isolated_settings
 from recipes.simulate.world import World
 
 NOTICE = (
@@ -58,7 +61,7 @@ SETTINGS: dict[str, Any] = {
     "rollout_click_seconds": 120.0,
     "rollout_shadow_load": 0.5,
 }
-N_COOKS, ASKS_PER_DAY = 400, 0.7
+N_COOKS, ASKS_PER_DAY = 250, 1.6
 # The story lies in the past, so that it may leap ahead and never gets beyond the present. It takes about fifteen days.
 LONGEST_DAYS = 26
 _EXPECTED_HOURS = 15 * 24
@@ -100,11 +103,14 @@ def demo(options: DemoOptions, console: Console, *, on_open: Callable[[str], obj
         settings = isolated_settings(folder, port=bound.getsockname()[1], **SETTINGS)
         begins_at = _midnight(utc_now()) - timedelta(days=LONGEST_DAYS)
         clock = LeapingClock(begins_at)
-        service = Service(settings, clock=clock, new_id=_ids(options.seed))
+        # Cooks ask the same things over and over.
+        encoder = RememberingEncoder(encoder_for(settings))
+        service = Service(settings, encoder=encoder, clock=clock, new_id=_ids(options.seed))
         app = create_app(settings, service=service, logs_to_console=False)
-        world = _world(options)
+        recipes = list(starter_recipes())
+        world = _world(recipes, options)
         client = Client(HOST, bound.getsockname()[1])
-        cooks = Cooks(world, client, clock, begins_at=begins_at)
+        cooks = Cooks(Questions(world, recipes), HttpDoor(client), InnerDoor(service), clock, begins_at=begins_at)
         account = Account(console, day=lambda: cooks.day)
         _say_what_it_is(account, settings, options)
         try:
@@ -163,7 +169,7 @@ def _ids(seed: int) -> Callable[[], str]:
     return new_id
 
 
-def _world(options: DemoOptions) -> World:
+def _world(recipes: Sequence[Recipe], options: DemoOptions) -> World:
     size = Options(
         n_days=LONGEST_DAYS,
         n_cooks=N_COOKS,
@@ -171,13 +177,14 @@ def _world(options: DemoOptions) -> World:
         drift_day=QUIET_DAYS + 1,
         asks_per_day=ASKS_PER_DAY,
     )
-    return World(list(starter_recipes()), cooking_lexicon(), size)
+    return World(recipes, cooking_lexicon(), size)
 
 
 def _say_what_it_is(account: Account, settings: Settings, options: DemoOptions) -> None:
     account.plain(
-        f"SIMULATED: {N_COOKS} cooks with hidden tastes (seed {options.seed}) ask over HTTP. Real: the service, its "
-        "metrics, checks, alerts, trainings, gates, rollouts; each line says what the service told."
+        f"SIMULATED: {N_COOKS} cooks with hidden tastes (seed {options.seed}); one in {ONE_IN_OVER_HTTP} comes over "
+        "HTTP, the others to the functions behind it. Real: the service, its metrics, checks, alerts, trainings, "
+        "gates, rollouts; each line says what the service told."
     )
     account.plain(
         "The clock of the service leaps: from one question to the next no time is waited for, so that a day takes "

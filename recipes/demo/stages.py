@@ -6,14 +6,14 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from mlops.model_registry import ModelMetadata
-from recipes.demo.errors import StageFailed
+from recipes.demo.errors import Refused, StageFailed
 from recipes.demo.story import NIGHT_HOUR, Story
 from recipes.ranker import MODEL_ID
 from recipes.ranker.learned import LearnedBlend
 
 # The first week of questions is what later ones are compared with, and a day more shows that nothing is found then.
 QUIET_DAYS = 8
-ATTEMPTS = 4
+ATTEMPTS = 5
 _DAY = 24
 _TRAINING_SECONDS = 180.0
 _WATCH_SECONDS = 15.0
@@ -53,7 +53,7 @@ def traffic(story: Story) -> Observed:
 def drift(story: Story) -> Observed:
     """Tastes and questions change, and the service's own drift check finds it."""
     tally = story.fresh_tally()
-    story.cooks.in_a_hurry_from = story.cooks.day + 1
+    story.cooks.questions.in_a_hurry_from = story.cooks.day + 1
     found: dict[str, Any] = {}
 
     def is_found() -> bool:
@@ -172,8 +172,9 @@ def bad_model(story: Story) -> Observed:
         actor="demo",
     )
     yield f"{version} is registered: the quickest recipe first, whatever was asked"
-    body = {"version": version, "reason": "demonstration of a bad version", "plan": dict(BAD_PLAN)}
-    begun = story.client.post(f"/models/{MODEL_ID}/rollout/start", body)
+    begun, warning = _let_out(story, version)
+    if warning is not None:
+        yield f"the service warns, and somebody insists (force): {warning}"
     tally = story.fresh_tally()
     story.live_until(
         lambda: tally.versions[version] > 0, hours=_DAY, otherwise=lambda: f"nobody is answered by {version}"
@@ -240,6 +241,19 @@ def _read_back(story: Story, version: str) -> str:
     if answering != {version} or production != version:
         raise StageFailed(f"{production} is in production, and cooks are answered by {', '.join(sorted(answering))}")
     return f"{version} is in production, serves, and answered the next simulated cooks"
+
+
+def _let_out(story: Story, version: str) -> tuple[dict[str, Any], str | None]:
+    """The rollout of a bad *version*, and the warning that had to be overruled.
+
+    What was explored sometimes tells beforehand that it is worse, and then the service refuses what nobody forces.
+    """
+    path = f"/models/{MODEL_ID}/rollout/start"
+    body = {"version": version, "reason": "demonstration of a bad version", "plan": dict(BAD_PLAN)}
+    try:
+        return story.client.post(path, body), None
+    except Refused as refusal:
+        return story.client.post(path, {**body, "force": True}), str(refusal)
 
 
 def _drifted(need: Mapping[str, Any]) -> list[dict[str, Any]]:

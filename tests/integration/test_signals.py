@@ -15,6 +15,7 @@ from mlops.model_registry import ModelMetadata, ModelRegistry
 from mlops.retraining import InstalledSignals
 from mlops.store import Database
 from recipes.ranker import FEATURES, HybridRanker
+from recipes.request_drift import request_drift
 from recipes.schema import answers, feedback_events, impressions
 from recipes.signals import RecipeSignals, difference_of_shares
 from tests.shown_worlds import answer_row
@@ -167,6 +168,31 @@ def test_other_questions_than_in_the_first_week_have_drifted_whoever_answers_the
     assert found is not None
     assert [one.column for one in found if one.drifted] == drifted
     assert {one.column for one in found} <= {one.column for one in signals(registry).drift(MODEL) or ()}
+
+
+def test_a_busy_service_is_compared_with_whole_days_from_its_third_one_on(sqlite_database: Database) -> None:
+    # Only in the mornings somebody is in a hurry, and 200 questions are there before the first noon.
+    for day in range(3):
+        for hour, hurried in ((0, True), (12, False)):
+            ask_within(sqlite_database, since=DEPLOYED + timedelta(days=day, hours=hour), hurried=hurried)
+    for hours in range(24, 73, 6):
+        found = request_drift(sqlite_database, learned_until=DEPLOYED, now=DEPLOYED + timedelta(hours=hours))
+        assert (found is None) == (hours < 48)
+        assert found is None or not found.columns_with_drift, hours
+
+
+def ask_within(database: Database, *, since: datetime, hurried: bool) -> None:
+    """300 questions within the twelve hours from *since*, all of them in a hurry or none."""
+    rows = [
+        answer_row(
+            f"{since:%m%d%H}-{number}",
+            since + timedelta(hours=12) * number / 300,
+            constraints={"max_minutes": 20 if hurried else None},
+        )
+        for number in range(300)
+    ]
+    with database.writing() as connection:
+        connection.execute(answers.insert(), rows)
 
 
 def test_what_was_asked_before_the_champion_was_made_is_what_it_learned_from(registry: ModelRegistry) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import socket
+import threading
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
 from recipes.demo import server
+from recipes.demo.client import Client
 from recipes.demo.clock import LeapingClock
-from recipes.demo.errors import DemoFailed
+from recipes.demo.errors import DemoFailed, Refused
 from recipes.demo.server import listening
 
 BEGIN = datetime(2026, 5, 1, tzinfo=UTC)
@@ -34,3 +37,27 @@ def test_a_port_that_is_taken_gives_the_next_one_and_too_many_an_error(monkeypat
         monkeypatch.setattr(server, "_PORTS_TRIED", 1)
         with pytest.raises(DemoFailed, match=rf"ports {port} to {port} are taken"):
             listening(port)
+
+
+class _Refuses(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(409 if self.path == "/taken" else 503)
+        self.end_headers()
+        self.wfile.write(b'{"detail": "expected to be worse"}')
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+def test_a_refusal_is_told_from_a_failure_and_says_why() -> None:
+    with HTTPServer(("127.0.0.1", 0), _Refuses) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = Client("127.0.0.1", server.server_port)
+        with pytest.raises(Refused, match="/taken answered 409: expected to be worse"):
+            client.post("/taken", {})
+        with pytest.raises(DemoFailed, match="/away answered 503") as failure:
+            client.post("/away", {})
+        client.close()
+        server.shutdown()
+    assert not isinstance(failure.value, Refused)

@@ -1,0 +1,67 @@
+"""What cooks of the demonstration ask: as in the simulation, but for those who name a dish or are in a hurry."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from recipes.catalog import starter_recipes
+from recipes.demo.questions import HURRIED_MINUTES, SHARE_BY_NAME, SHARE_IN_A_HURRY, Questions
+from recipes.lexicon import cooking_lexicon
+from recipes.simulate.options import Options
+from recipes.simulate.visits import Visit
+from recipes.simulate.world import World
+
+DRIFT_DAY = 3
+
+
+@pytest.fixture(scope="module")
+def questions() -> Questions:
+    recipes = list(starter_recipes())
+    options = Options(n_days=4, n_cooks=60, seed=5, drift_day=DRIFT_DAY, asks_per_day=4.0)
+    return Questions(World(recipes, cooking_lexicon(), options), recipes)
+
+
+@pytest.fixture(scope="module")
+def days(questions: Questions) -> dict[int, list[Visit]]:
+    return dict(questions.world.days())
+
+
+def test_a_cook_who_names_a_dish_wants_that_one_as_much_as_before_and_no_other(
+    questions: Questions, days: dict[int, list[Visit]]
+) -> None:
+    recipes = list(starter_recipes())
+    names = {text.name for recipe in recipes for text in recipe.texts.values()}
+    named = 0
+    for visit in days[1]:
+        request = questions.asked(1, visit).request
+        if request.ask.query in names:
+            named += 1
+            (row,) = np.flatnonzero(request.worths)
+            assert request.worths[row] == request.wanting[row]
+            assert request.ask.query in {text.name for text in recipes[row].texts.values()}
+    assert named / len(days[1]) == pytest.approx(SHARE_BY_NAME, abs=0.12)
+
+
+def test_a_hurry_changes_what_is_asked_from_its_day_on_and_nothing_before(
+    questions: Questions, days: dict[int, list[Visit]]
+) -> None:
+    calm = {(day, visit): questions.asked(day, visit) for day in days for visit in days[day]}
+    assert not any(one.is_hurried for one in calm.values())
+    questions.in_a_hurry_from = DRIFT_DAY
+    try:
+        n_hurried = n_later = 0
+        for (day, visit), before in calm.items():
+            now = questions.asked(day, visit)
+            n_later += day >= DRIFT_DAY
+            n_hurried += now.is_hurried
+            if now.is_hurried:
+                assert day >= DRIFT_DAY
+                assert str(HURRIED_MINUTES) in now.request.ask.query
+                too_slow = questions.world.pantry.minutes > HURRIED_MINUTES
+                assert not now.request.worths[too_slow].any()
+            else:
+                assert now.request.ask == before.request.ask
+        assert n_hurried / n_later == pytest.approx(SHARE_IN_A_HURRY, abs=0.1)
+    finally:
+        questions.in_a_hurry_from = None
