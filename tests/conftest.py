@@ -344,7 +344,9 @@ def _another_postgres_database(url: str, name: str) -> str:
     import sqlalchemy as sa
 
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
+        # It was made before, where tests come in an order in which a fixture of the session is made several times.
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+            connection.execute(f'CREATE DATABASE "{name}"')
     return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
 
 

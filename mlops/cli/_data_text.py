@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from mlops.cli.output import console
 
 if TYPE_CHECKING:
     from mlops.drift import DriftReport
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _SHOWN_VIOLATIONS = 20
 _COLOURS = {"drifted": "red", "stable": "green", "not enough data": "yellow"}
 
-_out = Console(soft_wrap=True, emoji=False)
+_out = console()
 
 
 def print_drift(found: DriftReport) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
+
+from mlops.cli.output import console
 
 if TYPE_CHECKING:
     from mlops.evaluation import Comparison, MetricResult
 
 _COLOURS = {"better": "green", "not worse": "default", "worse": "red", "cannot tell": "yellow"}
 
-_out = Console(soft_wrap=True, emoji=False)
+_out = console()
 
 
 def print_metrics(results: Mapping[str, MetricResult]) -> None:
