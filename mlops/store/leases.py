@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Iterator
@@ -100,15 +101,25 @@ class Leases:
         Args:
             seconds: how long it stays taken after this process dies.
         """
-        lease = self.take(name, holder, seconds)
-        if lease is None:
-            yield None
-            return
-        held = HeldLease(self, lease, clock=self._clock)
+        try:
+            lease = self.take(name, holder, seconds)
+            held = None if lease is None else HeldLease(self, lease, clock=self._clock)
+        except (SystemExit, KeyboardInterrupt):
+            # Asked to end just after it was taken, the process does not know yet that it holds it.
+            with contextlib.suppress(StoreError):
+                self._release_of(name, holder)
+            raise
         try:
             yield held
         finally:
-            held.end()
+            if held is not None:
+                held.end()
+
+    def _release_of(self, name: str, holder: str) -> None:
+        now = self._clock()
+        mine = (leases.c.name == name, leases.c.holder == holder, leases.c.expires_at > now)
+        with self._database.writing() as connection:
+            connection.execute(sa.update(leases).where(*mine).values(expires_at=now))
 
     def _expire_at(self, lease: Lease, until: datetime, *, only_before: datetime) -> bool:
         statement = (

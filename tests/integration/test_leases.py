@@ -258,3 +258,21 @@ def test_a_lease_is_given_back_when_the_work_fails(leases_of_now: Leases) -> Non
     with pytest.raises(ZeroDivisionError), leases_of_now.holding("mirror", "a", 30):
         raise ZeroDivisionError
     assert leases_of_now.held("mirror") is None
+
+
+def test_a_process_that_is_asked_to_end_as_it_takes_a_lease_gives_it_back(emptied_database: Database) -> None:
+    class Interrupted(Leases):
+        def take(self, name: str, holder: str, seconds: float) -> Lease | None:
+            super().take(name, holder, seconds)
+            raise SystemExit(143)
+
+    leases = Interrupted(emptied_database)
+    with pytest.raises(SystemExit), leases.holding("mirror", "a", 30):
+        pass
+    assert leases.held("mirror") is None
+    assert Leases(emptied_database).take("mirror", "b", 30) is not None
+    with pytest.raises(SystemExit), leases.holding("mirror", "a", 30):
+        pass
+    held = leases.held("mirror")
+    assert held is not None
+    assert held.holder == "b"
