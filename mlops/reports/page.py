@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup, escape
 
@@ -110,6 +110,7 @@ def render_page(
     verdict: Badge | None = None,
     made_at: datetime | None = None,
     language: str = "en",
+    manner: Manner | None = None,
 ) -> str:
     """The page as one HTML document; every text in it is escaped.
 
@@ -120,9 +121,16 @@ def render_page(
         verdict: shown beside the title.
         made_at: aware; shown in UTC.
         language: of the texts, as an HTML ``lang`` value.
+        manner: how values are written. Default: as in English.
     """
     return _template().render(
-        title=title, sections=sections, lead=lead, verdict=verdict, made_at=made_at, language=language
+        title=title,
+        sections=sections,
+        lead=lead,
+        verdict=verdict,
+        made_at=made_at,
+        language=language,
+        cell=(manner or Manner()).cell,
     )
 
 
@@ -143,8 +151,6 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["cell"] = _cell
-    environment.filters["time"] = shown_time
     environment.tests["number"] = _is_number
     environment.globals["kind"] = lambda block: type(block).__name__
     return environment.get_template("page.html")
@@ -154,21 +160,37 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _cell(value: Any) -> Markup:
-    if value is None:
-        return Markup('<span class="none">–</span>')
-    if isinstance(value, Badge):
-        return Markup('<b class="badge {}">{}</b>').format(value.tone, value.text)
-    if isinstance(value, Chart):
-        return value.drawing
-    if isinstance(value, Link):
-        return escape(value.text)
-    if isinstance(value, Said):
-        return Markup('<span lang="{}">{}</span>').format(value.language, value.text)
-    if isinstance(value, bool):
-        return escape("yes" if value else "no")
-    if isinstance(value, datetime):
-        return escape(shown_time(value))
-    if _is_number(value):
-        return escape(shown_number(value))
-    return escape(str(value))
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a page writes values: in English, unless told otherwise.
+
+    Attributes:
+        link: what becomes of a cell that leads on; a page that stands alone shows its text.
+    """
+
+    number: Callable[[float], str] = shown_number
+    time: Callable[[datetime], str] = shown_time
+    yes: str = "yes"
+    no: str = "no"
+    link: Callable[[Link], Markup] = lambda link: escape(link.text)
+
+    def cell(self, value: Cell) -> Markup:
+        """*value* as HTML; every text in it is escaped."""
+        if value is None:
+            return Markup('<span class="none">–</span>')
+        if isinstance(value, Badge):
+            return Markup('<b class="badge {}">{}</b>').format(value.tone, value.text)
+        if isinstance(value, Chart):
+            return value.drawing
+        if isinstance(value, Link):
+            return self.link(value)
+        if isinstance(value, Said):
+            return Markup('<span lang="{}">{}</span>').format(value.language, value.text)
+        return self._plain(value)
+
+    def _plain(self, value: str | float | int | bool | datetime) -> Markup:
+        if isinstance(value, bool):
+            return escape(self.yes if value else self.no)
+        if isinstance(value, datetime):
+            return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), self.time(value))
+        return escape(self.number(value) if isinstance(value, int | float) else value)

@@ -85,3 +85,12 @@ def test_a_report_shows_words_for_keys_and_nothing_to_press(view: View) -> None:
     assert "Do it" not in text
     assert "Dos" not in text
     assert "2026-11-24" in text
+
+
+def test_a_report_writes_numbers_and_yes_and_no_in_its_language() -> None:
+    view = View("T", panels=[Panel("one", "Uno", [Table(["name", "value"], [["a", 1234567], ["b", True]])])])
+    english = Ask("/consola/x", {}, {}, load_words()["en"], Visitor("ana", "operate"), AT)
+    assert ">1.234.567<" in as_html(view, ask())
+    assert ">sí<" in as_html(view, ask())
+    assert ">1,234,567<" in as_html(view, english)
+    assert ">yes<" in as_html(view, english)

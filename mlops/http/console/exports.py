@@ -12,7 +12,7 @@ from mlops.http.console.ask import Ask
 from mlops.http.console.view import ConsoleBlock, Details, View
 from mlops.http.words import Words
 from mlops.reports import Badge, Chart, Facts, Link, Prose, Said, Section, Table, render_page
-from mlops.reports.page import Block, Cell
+from mlops.reports.page import Block, Cell, Manner
 
 # A spreadsheet takes a cell that begins so for a formula, whoever wrote it.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -28,6 +28,7 @@ def as_html(view: View, ask: Ask) -> str:
         verdict=view.verdict,
         made_at=ask.now,
         language=ask.language,
+        manner=manner(ask.words),
     )
 
 
@@ -61,6 +62,11 @@ def as_csv(table: Table) -> str:
     writer.writerow(table.columns)
     writer.writerows([_harmless(_plain(value)) for value in row] for row in table.rows)
     return file.getvalue()
+
+
+def manner(words: Words, **changed: Any) -> Manner:
+    """How values are written in the language of *words*."""
+    return Manner(words.number, words.time, words("common.yes"), words("common.no"), **changed)
 
 
 def titled(table: Table, words: Words) -> Table:

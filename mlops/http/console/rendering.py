@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import orjson
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from mlops.http.console.ask import Ask
 from mlops.http.console.assets import Asset
-from mlops.http.console.exports import named, titled
+from mlops.http.console.exports import manner, named, titled
 from mlops.http.words import Language, Words
-from mlops.reports import Badge, Chart, Link, Said, Table
+from mlops.reports import Link, Table
 
 _HERE = Path(__file__).parent
 
@@ -79,30 +78,14 @@ class Renderer:
     def __call__(self, template: str, ask: Ask, **context: Any) -> str:
         """The document."""
         return self._templates.get_template(template).render(
-            context, ask=ask, t=ask.words, cell=_cells(ask.words), menu=self._menu, notice=self._notice
+            context,
+            ask=ask,
+            t=ask.words,
+            cell=manner(ask.words, link=_anchor).cell,
+            menu=self._menu,
+            notice=self._notice,
         )
 
 
-def _cells(words: Words) -> Callable[[Any], Markup]:
-    """How values look in the language of *words*."""
-
-    def cell(value: Any) -> Markup:
-        if value is None:
-            return Markup('<span class="none">–</span>')
-        if isinstance(value, Badge):
-            return Markup('<b class="badge {}">{}</b>').format(value.tone, value.text)
-        if isinstance(value, Chart):
-            return value.drawing
-        if isinstance(value, Link):
-            return Markup('<a href="{}">{}</a>').format(value.href, value.text)
-        if isinstance(value, Said):
-            return Markup('<span lang="{}">{}</span>').format(value.language, value.text)
-        if isinstance(value, bool):
-            return escape(words("common.yes" if value else "common.no"))
-        if isinstance(value, datetime):
-            return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), words.time(value))
-        if isinstance(value, int | float):
-            return escape(words.number(value))
-        return escape(str(value))
-
-    return cell
+def _anchor(link: Link) -> Markup:
+    return Markup('<a href="{}">{}</a>').format(link.href, link.text)
