@@ -18,8 +18,8 @@ import pytest
 from recipes.demo.stages import STAGES
 
 REPOSITORY = Path(__file__).parent.parent.parent
-# On a machine that does nothing else it takes a quarter of that.
-pytestmark = pytest.mark.timeout(600)
+# On a machine that does nothing else a story takes one to two minutes; seldom is more than one told.
+pytestmark = pytest.mark.timeout(900)
 
 
 def demo(folder: Path, *words: str) -> subprocess.Popen[str]:
@@ -42,12 +42,40 @@ def rows(folder: Path, query: str) -> list[Any]:
     return found
 
 
+def told(folder: Path, seed: int) -> tuple[int, str]:
+    """How a whole story ended, and what it told."""
+    folder.mkdir()
+    process = demo(folder, "--exit", "--keep", "--seed", str(seed))
+    text, _ = process.communicate()
+    assert text.startswith("Console: http://127.0.0.1:")
+    assert "SIMULATED" in text
+    return process.returncode, text
+
+
+def check_that_gates_kept_the_model(folder: Path, text: str) -> None:
+    """What a story has to leave behind where cooks did not teach enough, as docs/demo.md says of it."""
+    assert "▶ 4 Retraining" in text
+    assert "▶ 6" not in text
+    assert rows(folder, "select version from model_versions where status = 'production'") == [("1.0.0",)]
+    assert rows(folder, "select count(*) from rollouts") == [(0,)]
+    evidence = rows(folder, "select evidence from retraining_jobs where evidence is not null")
+    assert evidence
+    assert not any(json.loads(one)["passed"] for (one,) in evidence)
+
+
 def test_the_whole_story_comes_about_and_the_database_holds_its_facts(tmp_path: Path) -> None:
-    process = demo(tmp_path, "--exit", "--keep", "--seed", "0")
-    told, _ = process.communicate()
-    assert process.returncode == 0, told
-    assert told.startswith("Console: http://127.0.0.1:")
-    assert "SIMULATED" in told
+    # Threads and requests come as they come, so that the gates do not always find what a seed's cooks taught enough.
+    for seed in range(3):
+        folder = tmp_path / f"seed-{seed}"
+        code, text = told(folder, seed)
+        if code == 0:
+            return check_the_whole_story(folder, text)
+        check_that_gates_kept_the_model(folder, text)
+    pytest.fail(f"three stories ended before a promotion; the last one:\n{text}")
+
+
+def check_the_whole_story(tmp_path: Path, told: str) -> None:
+    """All nine stages, and their facts in the database."""
     for number, title in enumerate(STAGES, start=1):
         assert f"▶ {number} {title}" in told
     assert told.count("✔") == len(STAGES)
