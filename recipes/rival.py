@@ -9,15 +9,12 @@ from typing import Protocol
 
 import numpy as np
 
-from mlops.rollout import Draft
+from mlops.rollout import Draft, Drafter
 from recipes.answer import Answer
 from recipes.ordering import OrderedCandidates
 from recipes.ranker import MODEL_ID, Ranker
 
 _log = logging.getLogger("recipes.rollouts")
-
-# Drafts a list of so many places from the champion's and the challenger's.
-DraftOf = Callable[[Sequence[int], Sequence[int], int], Draft[int]]
 
 
 class AnswerBy(Protocol):
@@ -36,10 +33,10 @@ class Rival:
         draft: what is shown, None where the champion's list is.
     """
 
-    def __init__(self, ranker: Ranker, draft_of: DraftOf) -> None:
+    def __init__(self, ranker: Ranker, draft: Drafter) -> None:
         """Nothing is ranked yet."""
         self.ranker = ranker
-        self._draft_of = draft_of
+        self._drafter = draft
         self.failed = False
         self.valid = True
         self.seconds = 0.0
@@ -62,5 +59,5 @@ class Rival:
 
     def drafted(self, champion: Sequence[int], own: Sequence[int], n: int) -> Draft[int]:
         """The list of both, of places among the candidates."""
-        self.draft = self._draft_of(champion, own, n)
+        self.draft = self._drafter(champion, own, k=n)
         return self.draft

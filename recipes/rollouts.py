@@ -122,7 +122,7 @@ class RankerRollout:
     def _interleaved(
         self, choice: Choice, draft: Drafter, challenger: Ranker, champion: Ranker, answer_by: AnswerBy
     ) -> Answer:
-        rival = Rival(challenger, lambda one, other, k: draft(one, other, k=k))
+        rival = Rival(challenger, draft)
         answer = answer_by(champion, rival)
         if answer.mode != "popular":
             # A cook waits for both rankings, which is no fault of the challenger: it is held to what it takes alone.

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -26,3 +28,27 @@ def browser() -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
         browser.close()
+
+
+@dataclass
+class Watched:
+    """A page, and what must not happen while it is used."""
+
+    page: Any
+    base: str
+    errors: list[str] = field(default_factory=list)
+    strange_hosts: list[str] = field(default_factory=list)
+
+    def watch(self) -> None:
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("request", self.on_request)
+
+    def _on_console(self, message: Any) -> None:
+        # A violation of the policy is an error here, too.
+        if message.type in {"error", "warning"}:
+            self.errors.append(message.text)
+
+    def on_request(self, request: Any) -> None:
+        if urlsplit(request.url).netloc != urlsplit(self.base).netloc and not request.url.startswith("data:"):
+            self.strange_hosts.append(request.url)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from mlops.errors import StoreUnavailable
+from mlops.http.security import page_headers
 from recipes.answer import Answer, Ask
 from recipes.catalog import StoredRecipe
 from recipes.catalog.recipe import DIETS, MEALS
@@ -39,16 +40,8 @@ _HERE = Path(__file__).parent
 STATIC_FOLDER = _HERE / "static"
 N_SIMILAR = 6
 
-SECURITY_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    # A page holds a request id and ratings of the moment: ask again on a reload, keep it out of shared caches.
-    "Cache-Control": "private, no-cache",
-}
+# A page holds a request id and ratings of the moment: ask again on a reload, keep it out of shared caches.
+SECURITY_HEADERS = page_headers(cache_control="private, no-cache")
 
 _Page = Callable[[Request], Awaitable[Response]]
 _REQUEST_ID = re.compile(r"[0-9a-f]{32}")

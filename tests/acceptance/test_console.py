@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
 
 from tests import pictures
-from tests.browser import WIDTHS
+from tests.browser import WIDTHS, Watched
 from tests.console_world import MODEL, World, front_addresses
 from tests.models_app import Running
 
@@ -27,19 +25,8 @@ LIVE = "[data-live]"
 SAID = "[data-said]"
 
 
-@dataclass
-class Operator:
-    """Somebody at a page of the console, and what must not happen meanwhile."""
-
-    page: Any
-    base: str
-    errors: list[str] = field(default_factory=list)
-    strange_hosts: list[str] = field(default_factory=list)
-
-    def watch(self) -> None:
-        self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", self._on_request)
+class Operator(Watched):
+    """Somebody at a page of the console."""
 
     def open(self, path: str) -> Any:
         """Open *path* under the console's address, and wait until it is live."""
@@ -67,15 +54,6 @@ class Operator:
     def forgive(self, status: int) -> None:
         """Forget that the browser complained of an answer of this *status*."""
         self.errors = [error for error in self.errors if f"status of {status}" not in error]
-
-    def _on_console(self, message: Any) -> None:
-        # A violation of the policy is an error here, too.
-        if message.type in {"error", "warning"}:
-            self.errors.append(message.text)
-
-    def _on_request(self, request: Any) -> None:
-        if urlsplit(request.url).netloc != urlsplit(self.base).netloc and not request.url.startswith("data:"):
-            self.strange_hosts.append(request.url)
 
 
 @pytest.fixture

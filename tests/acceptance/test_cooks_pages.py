@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote_plus, urlsplit
 import pytest
 
 from recipes.catalog import Recipe, starter_recipes
-from tests.browser import WIDTHS
+from tests.browser import WIDTHS, Watched
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 expect = sync_api.expect
@@ -22,19 +22,10 @@ STATUS = "[data-status]"
 
 
 @dataclass
-class Cook:
-    """A page, and what must not happen while it is used."""
+class Cook(Watched):
+    """Somebody at a page, and what was sent of it."""
 
-    page: Any
-    base: str
-    errors: list[str] = field(default_factory=list)
-    strange_hosts: list[str] = field(default_factory=list)
     feedback: list[dict[str, Any]] = field(default_factory=list)
-
-    def watch(self) -> None:
-        self.page.on("console", self._on_console)
-        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("request", self._on_request)
 
     def open(self, path: str) -> Any:
         """Open *path*; gives the response."""
@@ -75,13 +66,8 @@ class Cook:
                 return
         pytest.fail(f"{selector} cannot be reached with {at_most} presses of Tab")
 
-    def _on_console(self, message: Any) -> None:
-        if message.type in {"error", "warning"}:
-            self.errors.append(message.text)
-
-    def _on_request(self, request: Any) -> None:
-        if urlsplit(request.url).netloc != urlsplit(self.base).netloc and not request.url.startswith("data:"):
-            self.strange_hosts.append(request.url)
+    def on_request(self, request: Any) -> None:
+        super().on_request(request)
         if request.method == "POST":
             self.feedback.append(json.loads(request.post_data))
 

@@ -13,20 +13,13 @@ from markupsafe import Markup
 from mlops.http.console.ask import Ask
 from mlops.http.console.assets import Asset
 from mlops.http.console.exports import manner, named, titled
+from mlops.http.security import page_headers
 from mlops.http.words import Language, Words
 from mlops.reports import Link, Table
 
 _HERE = Path(__file__).parent
 
-SECURITY_HEADERS: Mapping[str, str] = {
-    "Content-Security-Policy": (
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cache-Control": "private, no-store",
-}
+SECURITY_HEADERS = page_headers(cache_control="private, no-store")
 
 
 def load_words() -> dict[Language, Words]:
