@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from mlops.background import Repeating
 from mlops.clock import Clock, utc_now
 from mlops.errors import MlopsError
+from mlops.memory import give_back_free_memory
 from mlops.model_registry import ModelRegistry
 from mlops.monitoring.drift_book import DriftBook
 from mlops.store.leases import Leases
@@ -78,7 +79,10 @@ class Insight:
 
     def look(self) -> list[str]:
         """Make what is due and what no other process makes; the names of what was made."""
-        return [task.name for task in self._tasks if self._is_made(task)]
+        made = [task.name for task in self._tasks if self._is_made(task)]
+        if made:
+            give_back_free_memory()
+        return made
 
     def check_drift(self) -> None:
         """Compare what was shown of late with what the champion learned from, and keep it.

@@ -18,6 +18,7 @@ from mlops import schema as mlops_schema
 from mlops.clock import Clock, utc_now
 from mlops.errors import ApprovalRequired, InvalidSettings, StoreUnavailable
 from mlops.live_model import LiveModel, Served
+from mlops.memory import give_back_free_memory
 from mlops.model_registry import open_registry
 from mlops.monitoring.process import Total
 from mlops.store import Database
@@ -375,6 +376,7 @@ class Service:
                 if self._has_tables and time.monotonic() - learned_at >= LEARN_SECONDS:
                     learned_at = time.monotonic()
                     self._attempt("database", self.learn_tastes)
+                    give_back_free_memory()
             except Exception:
                 _log.exception("the watch goes on after an error that nobody foresaw")
 
