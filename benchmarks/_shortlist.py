@@ -16,7 +16,7 @@ from recipes.contents import Contents, contents_of
 from recipes.encoder import Encoder
 from recipes.lexicon import FOOD_GROUPS, Lexicon
 from recipes.query import understand
-from recipes.terms import merged, terms_of
+from recipes.terms import merged, query_terms
 from recipes.text import Language, stems
 
 # How much the share of the asked-for foods and dishes that a text has counts beside the cosine, which is from -1 to 1.
@@ -44,11 +44,16 @@ def rank_texts(query: str, options: Sequence[str], encoder: Encoder, lexicon: Le
     contents = [_contents(option, language, lexicon) for option in options]
     asked = {
         term: weight
-        for term, weight in terms_of(understood.words, lexicon, language).items()
+        for term, weight in query_terms(understood.words, lexicon, language).weights.items()
         if term.startswith("c:") and lexicon.concepts[term[2:]].group in _GROUPS
     }
     offered = [
-        merged([terms_of(stems(option), lexicon, language), {f"c:{concept}": 1.0 for concept in inside.concepts}])
+        merged(
+            [
+                dict(query_terms(stems(option), lexicon, language).weights),
+                {f"c:{concept}": 1.0 for concept in inside.concepts},
+            ]
+        )
         for option, inside in zip(options, contents, strict=True)
     ]
     vectors = encoder.encode([understood.free_text or query, *options])

@@ -45,7 +45,7 @@ from recipes.language import detect
 from recipes.lexicon import Lexicon, cooking_lexicon
 from recipes.query import understand
 from recipes.recommender import Recommender
-from recipes.terms import terms_of
+from recipes.terms import query_terms
 from recipes.text import stems, tokens
 
 HERE = Path(__file__).resolve().parent
@@ -166,7 +166,7 @@ def systems(ground: Ground) -> dict[str, System]:
         return ground.store.search(searches, Constraints())
 
     def terms(words: Sequence[str], query: str) -> list[str]:
-        weights = terms_of(words, ground.lexicon, detect(query))
+        weights = query_terms(words, ground.lexicon, detect(query)).weights
         return [term for term, weight in weights.items() if weight == 1.0] or list(weights)
 
     def words_only(query: str) -> list[int]:

@@ -40,7 +40,7 @@ from recipes.query_map import QueryMap
 from recipes.ranker import MODEL_ID, HybridRanker, Ranker, RankingContext
 from recipes.ranker.base import try_out
 from recipes.rival import AnswerBy, Rival
-from recipes.terms import terms_of
+from recipes.terms import QueryTerms, query_terms
 from recipes.text import Language
 
 _log = logging.getLogger("recipes.recommender")
@@ -249,7 +249,7 @@ class Recommender:
         if index is not None:
             try:
                 vector = self._encoder.encode([_CANARY_QUERY])[0]
-                found = index.candidates(vector, {}, Constraints())
+                found = index.candidates(vector, QueryTerms(), Constraints())
             except (EncoderUnavailable, IndexUnavailable) as error:
                 _log.debug("a canary query is asked of made-up candidates: %s", error)
             else:
@@ -286,7 +286,7 @@ class Recommender:
         vector = self._vector(understanding.free_text or ask.query)
         stages.end("encode")
         stages.place = None if vector is None or self.query_map is None else self.query_map.place(vector)
-        terms = terms_of(understanding.words, self.lexicon, understanding.language)
+        terms = query_terms(understanding.words, self.lexicon, understanding.language)
         candidates = self._asked("index", lambda: index.candidates(vector, terms, rules))
         if vector is None and not len(candidates):
             raise EncoderUnavailable("the words of the query find nothing, and the encoder does not answer")

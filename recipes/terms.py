@@ -6,7 +6,8 @@ its stem (``w:dijon``). So a Spanish query meets an English recipe on the concep
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from recipes.lexicon import Lexicon, Mention
 from recipes.text import Language, stem
@@ -22,9 +23,24 @@ _STOP_STEMS = frozenset(
 )
 
 
-def terms_of(words: Sequence[str], lexicon: Lexicon, language: Language) -> dict[str, float]:
-    """Weights from 0 to 1 of the terms in *words* (stems)."""
-    return _weights(lexicon.read(words, language), lexicon)
+@dataclass(frozen=True, slots=True)
+class QueryTerms:
+    """What a query looks for.
+
+    Attributes:
+        weights: from 0 to 1, by term.
+        wishes: of each thing that it names the terms that say so; a recipe that has one of them has the thing.
+    """
+
+    weights: Mapping[str, float] = field(default_factory=dict)
+    wishes: tuple[tuple[str, ...], ...] = ()
+
+
+def query_terms(words: Sequence[str], lexicon: Lexicon, language: Language) -> QueryTerms:
+    """The terms in *words* (stems)."""
+    mentions = lexicon.read(words, language)
+    named = (tuple(_named(mention)) for mention in mentions)
+    return QueryTerms(_weights(mentions, lexicon), tuple(dict.fromkeys(terms for terms in named if terms)))
 
 
 def terms_in(text: str, lexicon: Lexicon, language: Language) -> dict[str, float]:
@@ -35,15 +51,20 @@ def terms_in(text: str, lexicon: Lexicon, language: Language) -> dict[str, float
 def _weights(mentions: Iterable[Mention], lexicon: Lexicon) -> dict[str, float]:
     weights: dict[str, float] = {}
     for mention in mentions:
-        if not mention.concepts:
-            word = mention.stems[0]
-            if word not in _STOP_STEMS and len(word) > 1 and not word.isdigit():
-                weights[f"w:{word}"] = 1.0
         for concept in mention.concepts:
             for broader in lexicon.broader(concept):
                 weights.setdefault(f"c:{broader}", BROADER_WEIGHT)
-            weights[f"c:{concept}"] = 1.0
+        weights |= dict.fromkeys(_named(mention), 1.0)
     return weights
+
+
+def _named(mention: Mention) -> Iterator[str]:
+    """The terms of what stands there; none for a word that tells nothing."""
+    if not mention.concepts:
+        word = mention.stems[0]
+        if word not in _STOP_STEMS and len(word) > 1 and not word.isdigit():
+            yield f"w:{word}"
+    yield from (f"c:{concept}" for concept in mention.concepts)
 
 
 def merged(parts: Iterable[dict[str, float]]) -> dict[str, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,20 @@ class TermMatrix:
                 wanted[self._number_of[term]] = 1
         flat, starts, sizes = self._flat(rows)
         return np.asarray(_sums(wanted[self.ids[flat]], starts, sizes) > 0)
+
+    def which(self, groups: Sequence[Collection[str]], rows: Rows) -> NDArray[np.uint64]:
+        """Of which of *groups* each row has any term, a bit for each: shape (n_rows,). 64 groups at most."""
+        bits = np.zeros(len(self.vocabulary), dtype=np.uint64)
+        for place, terms in enumerate(groups):
+            numbers = [self._number_of[term] for term in terms if term in self._number_of]
+            bits[numbers] |= np.uint64(1 << place)
+        flat, starts, sizes = self._flat(rows)
+        # A row without terms has none; an entry for it to begin at, also behind the last one.
+        found = np.bitwise_or.reduceat(np.append(bits[self.ids[flat]], np.uint64(0)), starts)
+        return np.where(sizes > 0, found, np.uint64(0))
+
+    def __contains__(self, term: str) -> bool:
+        return term in self._number_of
 
     def of(self, row: int) -> list[str]:
         """The terms of one row."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,12 +12,15 @@ from recipes.constraints import WORD_MARK, Constraints
 from recipes.index.document import meal_bits
 from recipes.index.items import Bools, Floats, ItemTable, Rows
 from recipes.index.store import DenseSearch, Search, Vector, VectorStore, WordSearch
+from recipes.terms import QueryTerms
 
 # Depth of each search. Together they give at least 100 different candidates from a catalogue that has them.
 N_BY_NAME = 100
 N_BY_INGREDIENTS = 50
 N_BY_NAME_WORDS = 80
 N_BY_BODY_WORDS = 60
+# A question of more things is looked at by the first ones.
+_MOST_WISHES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Candidates:
         name_similarity, ingredients_similarity: cosine with the query's vector, -1 to 1; zeros without a vector.
         name_words: cosine of query and name over IDF-weighted terms, 0 to 1.
         body_words: share of the query's IDF weight that the ingredients, tags and description cover, 0 to 1.
+        covered: share of the things that the query names which it has, 0 to 1; 1 where it names none.
         n_included: how many of the asked-for ingredients it contains.
         minutes: as declared, 0 for unknown.
         content_marks: of the content that was indexed, see :func:`~recipes.index.items.content_mark`.
@@ -40,6 +44,7 @@ class Candidates:
     ingredients_similarity: Floats
     name_words: Floats
     body_words: Floats
+    covered: Floats
     n_included: NDArray[np.int32]
     minutes: NDArray[np.int32]
     content_marks: NDArray[np.int64]
@@ -60,6 +65,7 @@ def made_up_candidates(n: int) -> Candidates:
         ingredients_similarity=similarities[1],
         name_words=shares[0],
         body_words=shares[1],
+        covered=shares[1],
         n_included=np.zeros(n, dtype=np.int32),
         minutes=np.zeros(n, dtype=np.int32),
         content_marks=np.zeros(n, dtype=np.int64),
@@ -80,7 +86,7 @@ class RecipeIndex:
     def __len__(self) -> int:
         return len(self._items)
 
-    def candidates(self, vector: Vector | None, terms: Mapping[str, float], rules: Constraints) -> Candidates:
+    def candidates(self, vector: Vector | None, terms: QueryTerms, rules: Constraints) -> Candidates:
         """Candidates that break none of *rules*.
 
         Args:
@@ -90,7 +96,7 @@ class RecipeIndex:
         Raises:
             IndexUnavailable: the engine does not answer.
         """
-        found = self._store.search(self._searches(vector, terms, rules), rules)
+        found = self._store.search(self._searches(vector, terms.weights, rules), rules)
         numbers = np.unique(np.array([number for hits in found for number, _ in hits], dtype=np.int64))
         rows = self._items.rows(numbers.tolist())
         allowed = self._allowed(rows, rules)
@@ -170,7 +176,7 @@ class RecipeIndex:
         numbers: NDArray[np.int64],
         rows: Rows,
         vector: Vector | None,
-        terms: Mapping[str, float],
+        terms: QueryTerms,
         rules: Constraints,
     ) -> Candidates:
         n_included = np.zeros(len(rows), dtype=np.int32)
@@ -182,14 +188,26 @@ class RecipeIndex:
             numbers=numbers,
             name_similarity=by_name,
             ingredients_similarity=by_ingredients,
-            name_words=self._items.name_terms.cosine(terms, rows),
-            body_words=self._items.body_terms.coverage(terms, rows),
+            name_words=self._items.name_terms.cosine(terms.weights, rows),
+            body_words=self._items.body_terms.coverage(terms.weights, rows),
+            covered=self._covered(terms.wishes, rows),
             n_included=n_included,
             minutes=self._items.minutes[rows],
             content_marks=self._items.content_marks[rows],
             right_meal=(self._items.meals[rows] & wanted) != 0,
             known_meal=self._items.meals[rows] != 0,
         )
+
+    def _covered(self, wishes: Sequence[Collection[str]], rows: Rows) -> Floats:
+        """A food or a kind of dish has to be in the recipe: a description that only names it does not do."""
+        counted = wishes[:_MOST_WISHES]
+        if not counted:
+            return np.ones(len(rows), dtype=np.float32)
+        contains = self._items.contains
+        contained = [[name for name in map(_concept, terms) if name in contains] for terms in counted]
+        told = [[term for term in terms if _concept(term) not in contains] for terms in counted]
+        found = contains.which(contained, rows) | self._items.body_terms.which(told, rows)
+        return np.asarray(np.bitwise_count(found) / len(counted), dtype=np.float32)
 
     def _similarities(self, numbers: NDArray[np.int64], vector: Vector | None) -> tuple[Floats, Floats]:
         by_name = np.zeros(len(numbers), dtype=np.float32)
@@ -207,3 +225,7 @@ class RecipeIndex:
                     found, scores = zip(*hits, strict=True)
                     target[np.searchsorted(numbers, found)] = scores
         return by_name, by_ingredients
+
+
+def _concept(term: str) -> str:
+    return term.removeprefix("c:")

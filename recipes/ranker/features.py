@@ -25,6 +25,7 @@ FEATURE_DEFAULTS: Mapping[str, float] = {
     "ingredients_similarity": 0.0,
     "name_words": 0.0,
     "body_words": 0.0,
+    "covered": 1.0,
     "semantic": 0.0,
     "popularity": 0.5,
     "recency": 0.0,
@@ -49,7 +50,8 @@ def features_of(
 
     - ``name_similarity``, ``ingredients_similarity``, ``name_words``, ``body_words``: see
       :class:`~recipes.index.search.Candidates`.
-    - ``semantic``: their sum by *semantic_weights*, cosines below 0 as 0.
+    - ``covered``: share of the things that the query names which the recipe has; 1 where it names none.
+    - ``semantic``: the sum of the first four by *semantic_weights*, cosines below 0 as 0.
     - ``popularity``, ``recency``, ``collaborative``, ``affinity``, ``appeal``, ``taste``: see
       :class:`~recipes.ranker.RankingContext`.
     - ``included``: share of the asked-for ingredients that it contains; 1 where none were.
@@ -60,6 +62,7 @@ def features_of(
     parts = {name: np.asarray(getattr(candidates, name), dtype=np.float32) for name in PARTS}
     return {
         **parts,
+        "covered": candidates.covered,
         "semantic": semantic_of(parts, semantic_weights),
         "popularity": context.popularity,
         **{name: _known(context, name) for name in ("recency", "collaborative", "affinity", "appeal", "taste")},

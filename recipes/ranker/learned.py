@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -29,9 +29,9 @@ def specified_weights() -> NDArray[np.float64]:
     return np.array([weights.get(name, 0.0) for name in LEARNED_FEATURES])
 
 
-def matrix_of(features: Mapping[str, Floats]) -> Floats:
-    """:data:`LEARNED_FEATURES` side by side, cosines below 0 as 0: shape (n, n_features), all from 0 to 1."""
-    return np.clip(np.stack([features[name] for name in LEARNED_FEATURES], axis=1), 0, 1)
+def matrix_of(features: Mapping[str, Floats], names: Sequence[str] = LEARNED_FEATURES) -> Floats:
+    """Those of *names* side by side, cosines below 0 as 0: shape (n, n_features), all from 0 to 1."""
+    return np.clip(np.stack([features[name] for name in names], axis=1), 0, 1)
 
 
 @dataclass(frozen=True, slots=True)

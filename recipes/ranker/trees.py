@@ -33,6 +33,7 @@ class LambdaRanker:
         scale: what a blend's score of 1 is worth in the units of the trees, above 0.
         trees: as LightGBM's text.
         booster: the same, in memory.
+        names: of the features that the trees were grown on, in their order; a release may bring new ones.
     """
 
     KIND: ClassVar[str] = "lambdarank"
@@ -41,6 +42,7 @@ class LambdaRanker:
     scale: float
     trees: bytes
     booster: lightgbm.Booster
+    names: tuple[str, ...] = LEARNED_FEATURES
 
     @property
     def version(self) -> str:
@@ -61,7 +63,8 @@ class LambdaRanker:
         if not len(matrix):
             return np.zeros(0, dtype=np.float32)
         # One thread: requests share the cores, and two hundred rows are too few to divide.
-        correction = np.asarray(self.booster.predict(matrix, num_threads=1)) / self.scale
+        known = matrix if self.names == LEARNED_FEATURES else matrix_of(features, self.names)
+        correction = np.asarray(self.booster.predict(known, num_threads=1)) / self.scale
         return np.asarray(self.blend.score_matrix(matrix) + correction, dtype=np.float32)
 
     def files(self) -> dict[str, bytes]:
@@ -70,7 +73,7 @@ class LambdaRanker:
             "kind": self.KIND,
             "weights": dict(self.blend.weights),
             "scale": self.scale,
-            "features": list(LEARNED_FEATURES),
+            "features": list(self.names),
             "trees_sha256": hashlib.sha256(self.trees).hexdigest(),
         }
         text = orjson.dumps(fields, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
@@ -87,10 +90,19 @@ class LambdaRanker:
         scale = fields.get("scale")
         if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
             raise RankerFailed(f"scale must be a number above 0, got {scale!r}")
-        if fields.get("features") != list(LEARNED_FEATURES):
-            raise RankerFailed(f"features must be {', '.join(LEARNED_FEATURES)}, got {fields.get('features')!r}")
+        names = _checked_names(fields.get("features"))
         trees = _checked_trees(fields, files)
-        return cls(blend, float(scale), trees, booster_of(trees))
+        booster = booster_of(trees)
+        if booster.num_feature() != len(names):
+            raise RankerFailed(f"{TREES_FILE} is of {booster.num_feature()} features, not of {len(names)}")
+        return cls(blend, float(scale), trees, booster, names)
+
+
+def _checked_names(names: Any) -> tuple[str, ...]:
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if not is_list or not set(names) <= set(LEARNED_FEATURES) or len(set(names)) != len(names):
+        raise RankerFailed(f"features must be of {', '.join(LEARNED_FEATURES)}, each once, got {names!r}")
+    return tuple(names)
 
 
 def _checked_trees(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
@@ -113,6 +125,4 @@ def booster_of(trees: bytes) -> lightgbm.Booster:
         booster = lightgbm.Booster(model_str=trees.decode())
     except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
         raise RankerFailed(f"{TREES_FILE} cannot be read: {error}") from error
-    if booster.num_feature() != len(LEARNED_FEATURES):
-        raise RankerFailed(f"{TREES_FILE} is of {booster.num_feature()} features, not of {len(LEARNED_FEATURES)}")
     return booster

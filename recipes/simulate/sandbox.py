@@ -24,6 +24,7 @@ from recipes.index.items import Floats
 from recipes.index.search import Candidates, RecipeIndex
 from recipes.index.store import Vector
 from recipes.service import Service
+from recipes.terms import QueryTerms
 
 
 class RememberingEncoder:
@@ -49,7 +50,7 @@ class RememberingEncoder:
         return np.stack([self._known[text] for text in texts])
 
 
-Found = dict[tuple[bytes, tuple[tuple[str, float], ...], Constraints], Candidates]
+Found = dict[tuple[bytes, tuple[tuple[str, ...], ...], tuple[tuple[str, float], ...], Constraints], Candidates]
 
 
 class RememberingIndex(RecipeIndex):
@@ -65,9 +66,9 @@ class RememberingIndex(RecipeIndex):
     def __len__(self) -> int:
         return len(self._index)
 
-    def candidates(self, vector: Vector | None, terms: Mapping[str, float], rules: Constraints) -> Candidates:
+    def candidates(self, vector: Vector | None, terms: QueryTerms, rules: Constraints) -> Candidates:
         """See :meth:`~recipes.index.search.RecipeIndex.candidates`."""
-        key = (b"" if vector is None else vector.tobytes(), tuple(terms.items()), rules)
+        key = (b"" if vector is None else vector.tobytes(), terms.wishes, tuple(terms.weights.items()), rules)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._index.candidates(vector, terms, rules)

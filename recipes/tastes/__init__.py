@@ -3,7 +3,7 @@
 from recipes.tastes.appeal import Appeal
 from recipes.tastes.attributes import RecipeAttributes
 from recipes.tastes.encounters import Encounters, read_encounters
-from recipes.tastes.keeper import KnownTastes, TasteKeeper
+from recipes.tastes.keeper import KnownTastes, TasteKeeper, learned
 from recipes.tastes.personal import Personal, PersonalLearner
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "PersonalLearner",
     "RecipeAttributes",
     "TasteKeeper",
+    "learned",
     "read_encounters",
 ]

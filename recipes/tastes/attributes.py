@@ -16,7 +16,7 @@ from recipes.contents import contents_of
 from recipes.index.items import Floats
 from recipes.lexicon import Lexicon
 
-N_DIMENSIONS = 32
+N_DIMENSIONS = 48
 _QUICK_MINUTES, _LONG_MINUTES = 30, 90
 # An attribute of nearly all recipes, or of a single one, says nothing of taste.
 _MOST_COMMON = 0.6

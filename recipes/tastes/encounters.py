@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,10 +21,13 @@ Integers = NDArray[np.int64]
 
 # Reading so many takes two or three seconds, beside the requests of the same process.
 MOST_ENCOUNTERS = 200_000
+_FETCHED_AT_ONCE = 2_000
 _DAY = timedelta(days=1)
 # How much a cook liked what was shown, by the event that says most; nothing done is 0. Stars count alone.
 LIKING = {"click": 1.0, "save": 1.5, "cook": 2.0, "dismiss": -1.0}
-MATCHING = ("name_similarity", "ingredients_similarity", "name_words", "body_words", "included", "meal_fit")
+MATCHING = (
+    "name_similarity", "ingredients_similarity", "name_words", "body_words", "covered", "included", "meal_fit",
+)  # fmt: skip
 _RIDGE = 1.0
 _LIKING_OF_STARS = {1: -1.0, 2: -0.5, 3: 0.5, 4: 1.5, 5: 2.5}
 
@@ -35,6 +39,8 @@ class Encounters:
     Attributes:
         cooks: user ids.
         cook: row of the cook in *cooks*; -1 where nobody said who asks.
+        answer: row of the answer; those of one stand together.
+        question: row of what was asked, the same for the same words.
         number: of the recipe.
         position: from 1.
         liking: see :data:`LIKING`.
@@ -44,6 +50,8 @@ class Encounters:
 
     cooks: Sequence[str]
     cook: Integers
+    answer: Integers
+    question: Integers
     number: Integers
     position: Integers
     liking: Numbers
@@ -52,6 +60,11 @@ class Encounters:
 
     def __len__(self) -> int:
         return len(self.number)
+
+    def where(self, kept: NDArray[np.bool_]) -> Encounters:
+        """Those that are *kept*, shape (n,), of the same cooks."""
+        columns = ("cook", "answer", "question", "number", "position", "liking", "age_days", "matching")
+        return Encounters(self.cooks, **{name: getattr(self, name)[kept] for name in columns})
 
     def weights(self, half_life_days: float) -> Numbers:
         """1 for what is new, halved every *half_life_days*."""
@@ -83,7 +96,7 @@ def read_encounters(
     answers, impressions, recipes = schema.answers.c, schema.impressions.c, schema.recipes.c
     shown = (
         sa.select(
-            answers.user_id, answers.answered_at, answers.request_id,
+            answers.user_id, answers.answered_at, answers.request_id, answers.query_hash,
             impressions.position, impressions.recipe_id, impressions.features, recipes.recipe_no,
         )
         .join_from(schema.answers, schema.impressions)
@@ -92,20 +105,52 @@ def read_encounters(
         .order_by(answers.answered_at.desc(), answers.request_id.desc(), impressions.position.desc())
         .limit(limit)
     )  # fmt: skip
+    cooks, answered, questions = _Numbering(), _Numbering(), _Numbering()
+    # As numbers at once: what the database hands over takes twenty times as much memory.
+    cook, answer, question, number, position = (array("q") for _ in range(5))
+    liking, age_days, matching = (array("d") for _ in range(3))
     with database.reading() as connection:
         likings = _likings(connection, since=since, until=until)
-        rows = connection.execute(shown).all()[::-1]
-    row_of: dict[str, int] = {}
-    cook = [-1 if row.user_id is None else row_of.setdefault(row.user_id, len(row_of)) for row in rows]
+        streaming = connection.execution_options(yield_per=_FETCHED_AT_ONCE)
+        for row in streaming.execute(shown):
+            cook.append(-1 if row.user_id is None else cooks.of(row.user_id))
+            answer.append(answered.of(row.request_id))
+            question.append(questions.of(row.query_hash))
+            number.append(row.recipe_no)
+            position.append(row.position)
+            liking.append(likings.get((row.request_id, row.recipe_id), 0.0))
+            age_days.append((until - in_utc(row.answered_at)) / _DAY)
+            matching.extend(_matching(row.features))
     return Encounters(
-        cooks=list(row_of),
-        cook=np.array(cook, dtype=np.int64),
-        number=np.array([row.recipe_no for row in rows], dtype=np.int64),
-        position=np.array([row.position for row in rows], dtype=np.int64),
-        liking=np.array([likings.get((row.request_id, row.recipe_id), 0.0) for row in rows]),
-        age_days=np.array([(until - in_utc(row.answered_at)) / _DAY for row in rows]),
-        matching=np.array([_matching(row.features) for row in rows]).reshape(-1, len(MATCHING)),
+        cooks=cooks.keys,
+        cook=_turned(cook),
+        answer=_turned(answer),
+        question=_turned(question),
+        number=_turned(number),
+        position=_turned(position),
+        liking=np.array(liking, dtype=np.float64)[::-1],
+        age_days=np.array(age_days, dtype=np.float64)[::-1],
+        matching=np.array(matching, dtype=np.float64).reshape(-1, len(MATCHING))[::-1],
     )
+
+
+def _turned(newest_first: array[int]) -> Integers:
+    return np.array(newest_first, dtype=np.int64)[::-1]
+
+
+class _Numbering:
+    """A number from 0 for each key, the same for the same."""
+
+    def __init__(self) -> None:
+        self._number_of: dict[str, int] = {}
+
+    def of(self, key: str) -> int:
+        return self._number_of.setdefault(key, len(self._number_of))
+
+    @property
+    def keys(self) -> list[str]:
+        """In the order of their numbers."""
+        return list(self._number_of)
 
 
 def _matching(features: Mapping[str, float]) -> list[float]:

@@ -13,7 +13,7 @@ from recipes.index.items import Floats
 from recipes.lexicon import Lexicon
 from recipes.tastes.appeal import Appeal
 from recipes.tastes.attributes import RecipeAttributes
-from recipes.tastes.encounters import read_encounters
+from recipes.tastes.encounters import Encounters, read_encounters
 from recipes.tastes.personal import Personal, PersonalLearner
 
 # Older encounters would hardly count any more, and would have to be read each time.
@@ -36,6 +36,17 @@ class KnownTastes:
         return self.personal.scores(user_id, numbers)
 
 
+def learned(encounters: Encounters, learner: PersonalLearner) -> KnownTastes:
+    """Appeal and personal tastes, each from what the other leaves (backfitting, Hastie & Tibshirani 1990, section 4.4).
+
+    A recipe that is shown to those who like such recipes appeals to them, which does not yet make it appeal to all.
+    """
+    surprise = encounters.surprise()
+    appeal = Appeal.of(encounters, surprise)
+    personal = learner.learn(encounters, surprise - appeal.points_of(encounters.number))
+    return KnownTastes(Appeal.of(encounters, surprise - personal.explained(encounters)), personal)
+
+
 class TasteKeeper:
     """Learns appeal and personal tastes from the state database."""
 
@@ -52,7 +63,7 @@ class TasteKeeper:
             StoreUnavailable: the database does not answer.
         """
         encounters = read_encounters(self._catalogue.database, since=now - timedelta(days=WINDOW_DAYS), until=now)
-        return KnownTastes(Appeal.of(encounters), self._learner_now().learn(encounters))
+        return learned(encounters, self._learner_now())
 
     def _learner_now(self) -> PersonalLearner:
         """One that knows the catalogue as it is now; with new recipes it begins anew."""

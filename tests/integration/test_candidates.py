@@ -23,7 +23,7 @@ from recipes.index.document import Document, document_of
 from recipes.index.items import content_mark
 from recipes.lexicon import Lexicon
 from recipes.query import understand
-from recipes.terms import terms_of
+from recipes.terms import QueryTerms, query_terms
 from recipes.text import Language, stems
 from tests.twins import tiny_lexicon
 
@@ -109,8 +109,8 @@ def _vector(text: str) -> np.ndarray:
     return ENCODER.encode([text])[0]
 
 
-def _terms(text: str) -> dict[str, float]:
-    return terms_of(stems(text), LEXICON, "en")
+def _terms(text: str) -> QueryTerms:
+    return query_terms(stems(text), LEXICON, "en")
 
 
 RULES: dict[str, Constraints] = {
@@ -156,7 +156,7 @@ def test_vectors_and_words_each_bring_what_the_other_does_not_see(shelf: Shelf) 
 def test_ingredients_bring_candidates_by_vector_and_by_words(shelf: Shelf) -> None:
     everything = shelf.number("plain")
     foods = "tomato, onion, rice, potato, egg, milk, cheese, chicken"
-    by_vector = shelf.index.candidates(_vector(foods), {}, NO_RULES)
+    by_vector = shelf.index.candidates(_vector(foods), QueryTerms(), NO_RULES)
     assert by_vector.ingredients_similarity[by_vector.numbers == everything] == pytest.approx(1, abs=1e-3)
     by_words = shelf.index.candidates(None, _terms(foods), NO_RULES)
     assert by_words.body_words[by_words.numbers == everything] == pytest.approx(1)
@@ -175,7 +175,7 @@ def test_without_a_vector_words_alone_find_candidates(shelf: Shelf) -> None:
 
 
 def test_without_a_vector_or_words_there_are_no_candidates(shelf: Shelf) -> None:
-    pool = shelf.index.candidates(None, {}, NO_RULES)
+    pool = shelf.index.candidates(None, QueryTerms(), NO_RULES)
     assert len(pool) == 0
     assert pool.name_words.shape == (0,)
 
@@ -194,6 +194,30 @@ def test_what_is_known_of_each_candidate_does_not_depend_on_how_it_was_found(she
         assert pool.minutes[place] == document.minutes
         assert pool.known_meal[place] == bool(document.meals)
         assert pool.right_meal[place] == ("dinner" in document.meals)
+
+
+@pytest.mark.parametrize(
+    ("query", "name", "share"),
+    [
+        ("egg", "plain", 1.0),
+        ("egg ajiaco", "plain", 0.5),
+        ("egg ajiaco", "ajiaco", 0.5),
+        ("milk and cheese and quinoto", "plain", 2 / 3),
+        ("with the of", "plain", 1.0),
+    ],
+)
+def test_covered_is_the_share_of_the_things_asked_for_that_a_recipe_has(
+    query: str, name: str, share: float, shelf: Shelf
+) -> None:
+    pool = shelf.index.candidates(_vector(name), _terms(query), NO_RULES)
+    assert pool.covered[pool.numbers == shelf.number(name)] == pytest.approx(share)
+    assert ((pool.covered >= 0) & (pool.covered <= 1)).all()
+
+
+def test_of_more_things_than_fit_the_first_are_looked_at(shelf: Shelf) -> None:
+    words = " ".join(f"xq{number:03}" for number in range(80))
+    pool = shelf.index.candidates(_vector("plain"), _terms(f"egg {words}"), NO_RULES)
+    assert pool.covered[pool.numbers == shelf.number("plain")] == pytest.approx(1 / 64)
 
 
 def test_a_recipe_with_all_that_was_wished_for_is_in_the_pool_however_far_down_it_stands(shelf: Shelf) -> None:
@@ -267,7 +291,7 @@ def test_every_question_has_a_hundred_candidates_where_so_many_keep_its_rules(
     understanding = understand(query, lexicon)
     rules = understanding.constraints.merged(constraints_from(FILTERS[kind], lexicon, language))
     vector = use_encoder.encode([understanding.free_text or query])[0]
-    pool = starter.candidates(vector, terms_of(understanding.words, lexicon, understanding.language), rules)
+    pool = starter.candidates(vector, query_terms(understanding.words, lexicon, understanding.language), rules)
     n_keeping = sum(_keeps(document, rules) for document in starter_documents)
     assert len(starter) == len(starter_documents) >= 160
     assert len(pool) >= min(POOL, n_keeping)

@@ -48,16 +48,18 @@ def note(emptied_database: Database, make_recipe: Callable[..., Recipe]) -> Note
 def test_the_event_that_says_most_counts_and_stars_count_alone(emptied_database: Database, note: Note) -> None:
     note("a", 0, days=5, events=[("cook", None, 4), ("click", None, 4.5)])
     note("b", 1, days=4, events=[("cook", None, 3), ("rating", 5.0, 2), ("rating", 1.0, 1)])
-    note("c", 2, days=3, user_id=None)
+    note("c", 2, days=3, user_id=None, query_hash="another")
     found = read_encounters(emptied_database, since=SINCE, until=NOW)
     assert found.liking.tolist() == [2.0, -1.0, 0.0]
     assert found.position.tolist() == [1, 2, 3]
     assert found.age_days.tolist() == pytest.approx([5, 4, 3])
+    assert len(set(found.answer.tolist())) == 3
+    assert found.question[0] == found.question[1] != found.question[2]
     assert [found.cooks[row] if row >= 0 else None for row in found.cook] == ["ana", "ana", None]
     # What was not written down gets the default of its feature.
     assert dict(zip(MATCHING, found.matching[0].tolist(), strict=True)) == {
         "name_similarity": 0.0, "ingredients_similarity": 0.0, "name_words": 0.25, "body_words": 0.0,
-        "included": 1.0, "meal_fit": 1.0,
+        "covered": 1.0, "included": 1.0, "meal_fit": 1.0,
     }  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from recipes.index.edge import EdgeStore
 from recipes.index.library import Manifest, QdrantServer
 from recipes.index.store import IndexPoint
 from recipes.lexicon import Lexicon
-from recipes.terms import terms_of
+from recipes.terms import query_terms
 from recipes.text import stems
 from tests.twins import HashingEncoder, concept, embed, tiny_lexicon
 
@@ -95,7 +95,7 @@ def _builder(catalogue: Catalogue, library: IndexLibrary, encoder: Any, lexicon:
 
 
 def _search(index: RecipeIndex, query: str, rules: Constraints = NO_RULES) -> Candidates:
-    return index.candidates(embed([query], DIMENSIONS)[0], terms_of(stems(query), LEXICON, "en"), rules)
+    return index.candidates(embed([query], DIMENSIONS)[0], query_terms(stems(query), LEXICON, "en"), rules)
 
 
 def _content(library: IndexLibrary, numbers: Sequence[int], encoder_name: str = "hashing") -> dict[str, Any]:

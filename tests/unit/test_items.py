@@ -98,6 +98,17 @@ def test_has_equals_its_slow_twin(drawn: tuple[list[Weights], list[int]], terms:
     assert found.tolist() == [bool({*terms} & {*items[row]}) for row in rows]
 
 
+@given(_items_and_rows(), st.lists(st.lists(st.sampled_from("abcdefxy"), max_size=4), max_size=64))
+def test_which_tells_of_each_group_whether_a_row_has_any_of_it(
+    drawn: tuple[list[Weights], list[int]], groups: list[list[str]]
+) -> None:
+    items, rows = drawn
+    found = _matrix(items).which(groups, _rows(rows)).tolist()
+    expected = [[not items[row].keys().isdisjoint(terms) for terms in groups] for row in rows]
+    assert [[bool(bits >> place & 1) for place in range(len(groups))] for bits in found] == expected
+    assert all(bits < 1 << len(groups) for bits in found)
+
+
 @given(ITEMS)
 def test_the_terms_of_a_row_are_those_it_was_made_of(items: list[Weights]) -> None:
     matrix = _matrix(items)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import lightgbm
 import numpy as np
 import orjson
 import pytest
@@ -23,12 +24,14 @@ from recipes.ranker import (
     RANKER_FILE,
     TREES_FILE,
     HybridRanker,
+    LambdaRanker,
     LearnedBlend,
     RankingContext,
     ranker_from,
 )
 from recipes.ranker.base import try_out
-from recipes.ranker.learned import specified_weights
+from recipes.ranker.learned import matrix_of, specified_weights
+from recipes.training.data import divided
 from recipes.training.options import TrainingOptions
 from recipes.training.trainer import HybridRankerTrainer
 from tests.shown_worlds import World, silent
@@ -40,8 +43,6 @@ Files = dict[str, bytes]
 def files() -> Files:
     """The artefact of a ranker with trees."""
     world = World(n_answers=1_500)
-    from recipes.training.data import divided
-
     options = TrainingOptions(kind="lambdarank", n_rounds=10)
     data = divided(world.log(), options, until=world.end.timestamp())
     return dict(HybridRankerTrainer(None, options=options).train(data, {}, 1, silent).files)  # type: ignore[arg-type]
@@ -91,6 +92,25 @@ def test_the_weights_of_the_specification_make_a_learned_blend_the_same_as_1_0_0
     assert blend.score(blend.recalled(written)) == pytest.approx(expected, abs=1e-6)
 
 
+def test_trees_of_an_older_release_look_at_the_features_of_then(files: Files) -> None:
+    world, options = World(n_answers=1_500), TrainingOptions(kind="lambdarank", n_rounds=10)
+    data = divided(world.log(), options, until=world.end.timestamp())
+    new = ranker_from(files, version="1.2.0")
+    assert isinstance(new, LambdaRanker)
+    older = tuple(name for name in LEARNED_FEATURES if name not in ("covered", "taste"))
+    matrix = matrix_of(new.recalled(data.train.columns), older)
+    data_set = lightgbm.Dataset(matrix, data.train.grades.astype(float), params={"verbose": -1})
+    booster = lightgbm.train({"objective": "regression", "verbose": -1, "num_threads": 1}, data_set, 5)
+    trees = booster.model_to_string().encode()
+    saved = replace(new, trees=trees, booster=booster, names=older).files()
+    read = ranker_from(saved, version="1.2.0")
+    assert read.files() == saved
+    features = read.recalled(columns())
+    corrected = read.score(features) - new.blend.score(features)
+    assert corrected == pytest.approx(booster.predict(matrix_of(features, older)) / new.scale, abs=1e-6)
+    assert np.ptp(corrected) > 0
+
+
 def test_features_that_an_older_release_did_not_write_down_get_their_defaults(files: Files) -> None:
     old = {
         name: column for name, column in columns().items() if name in ("name_similarity", "name_words", "popularity")
@@ -128,7 +148,9 @@ Damage = Callable[[Files], Files]
         (lambda files: changed(files, weights={"smell": 1.0}), "weights must be weights of name_similarity"),
         (lambda files: changed(files, weights={"affinity": -1.0, "popularity": 2.0}), r"weights\.affinity must be"),
         (lambda files: changed(files, scale=0), "scale must be a number above 0, got 0"),
-        (lambda files: changed(files, features=["affinity"]), "features must be name_similarity"),
+        (lambda files: changed(files, features=["affinity"]), "trees.txt is of 15 features, not of 1"),
+        (lambda files: changed(files, features=["smell"]), r"features must be of .*each once, got \['smell'\]"),
+        (lambda files: changed(files, features=["taste"] * 2), "features must be of name_similarity"),
         (lambda files: changed(files, kind="pickle"), 'no "kind" that this release knows, one of "linear_blend"'),
         (lambda files: {}, "no file ranker.json"),
         (lambda files: {RANKER_FILE: b"{"}, "no JSON"),

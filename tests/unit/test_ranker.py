@@ -24,6 +24,7 @@ def _candidates(*items: dict[str, float]) -> Candidates:
     columns = {name: np.array([item.get(name, 0) for item in items], dtype=np.float32) for name in SEMANTIC_WEIGHTS}
     return Candidates(
         numbers=np.arange(n_items),
+        covered=np.zeros(n_items, dtype=np.float32),
         n_included=np.zeros(n_items, dtype=np.int32),
         minutes=np.zeros(n_items, dtype=np.int32),
         content_marks=np.zeros(n_items, dtype=np.int64),
