@@ -97,6 +97,10 @@ class Lexicon:
         """Whether the concept *name* can be eaten; the others are kinds of dish and words about cooking."""
         return self.concepts[name].group in FOOD_GROUPS
 
+    def is_dish(self, name: str) -> bool:
+        """Whether the concept *name* is a kind of dish."""
+        return self.concepts[name].group == "dishes"
+
     def foods(self, mention: Mention) -> tuple[str, ...]:
         """Those of the mention's concepts that can be eaten."""
         return tuple(name for name in mention.concepts if self.is_food(name))

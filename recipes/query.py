@@ -358,7 +358,7 @@ class _Reading:
         return self._foods(mention) or tuple(
             concept
             for concept in mention.concepts
-            if self._lexicon.concepts[concept].group == "dishes" or concept in EXCLUDABLE_WORDS
+            if self._lexicon.is_dish(concept) or concept in EXCLUDABLE_WORDS
         )
 
     def _take_included(self, position: int) -> int:

@@ -24,23 +24,42 @@ _STOP_STEMS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """One thing that a query names.
+
+    Attributes:
+        contents: foods and kinds of dish: a recipe that contains one of them, or is one, has the thing. A description
+            that only mentions it ("goes with salad") does not do.
+        terms: of all else, such as moods and cuisines: it does where the recipe says one of them.
+    """
+
+    contents: tuple[str, ...]
+    terms: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class QueryTerms:
     """What a query looks for.
 
     Attributes:
         weights: from 0 to 1, by term.
-        wishes: of each thing that it names the terms that say so; a recipe that has one of them has the thing.
+        wishes: the things that it names, each once.
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
-    wishes: tuple[tuple[str, ...], ...] = ()
+    wishes: tuple[Wish, ...] = ()
 
 
 def query_terms(words: Sequence[str], lexicon: Lexicon, language: Language) -> QueryTerms:
     """The terms in *words* (stems)."""
     mentions = lexicon.read(words, language)
-    named = (tuple(_named(mention)) for mention in mentions)
-    return QueryTerms(_weights(mentions, lexicon), tuple(dict.fromkeys(terms for terms in named if terms)))
+    wishes = (_wish(mention, lexicon) for mention in mentions if any(_named(mention)))
+    return QueryTerms(_weights(mentions, lexicon), tuple(dict.fromkeys(wishes)))
+
+
+def _wish(mention: Mention, lexicon: Lexicon) -> Wish:
+    contents = tuple(name for name in mention.concepts if lexicon.is_food(name) or lexicon.is_dish(name))
+    return Wish(contents, tuple(term for term in _named(mention) if term.removeprefix("c:") not in contents))
 
 
 def terms_in(text: str, lexicon: Lexicon, language: Language) -> dict[str, float]:

@@ -105,9 +105,6 @@ class TermMatrix:
         found = np.bitwise_or.reduceat(np.append(bits[self.ids[flat]], np.uint64(0)), starts)
         return np.where(sizes > 0, found, np.uint64(0))
 
-    def __contains__(self, term: str) -> bool:
-        return term in self._number_of
-
     def of(self, row: int) -> list[str]:
         """The terms of one row."""
         return [self.vocabulary[number] for number in self.ids[self.offsets[row] : self.offsets[row + 1]]]

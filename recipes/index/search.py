@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from recipes.constraints import WORD_MARK, Constraints
 from recipes.index.document import meal_bits
 from recipes.index.items import Bools, Floats, ItemTable, Rows
 from recipes.index.store import DenseSearch, Search, Vector, VectorStore, WordSearch
-from recipes.terms import QueryTerms
+from recipes.terms import QueryTerms, Wish
 
 # Depth of each search. Together they give at least 100 different candidates from a catalogue that has them.
 N_BY_NAME = 100
@@ -198,16 +198,13 @@ class RecipeIndex:
             known_meal=self._items.meals[rows] != 0,
         )
 
-    def _covered(self, wishes: Sequence[Collection[str]], rows: Rows) -> Floats:
-        """A food or a kind of dish has to be in the recipe: a description that only names it does not do."""
+    def _covered(self, wishes: Sequence[Wish], rows: Rows) -> Floats:
         counted = wishes[:_MOST_WISHES]
         if not counted:
             return np.ones(len(rows), dtype=np.float32)
-        contains = self._items.contains
-        contained = [[name for name in map(_concept, terms) if name in contains] for terms in counted]
-        told = [[term for term in terms if _concept(term) not in contains] for terms in counted]
-        found = contains.which(contained, rows) | self._items.body_terms.which(told, rows)
-        return np.asarray(np.bitwise_count(found) / len(counted), dtype=np.float32)
+        contained = self._items.contains.which([wish.contents for wish in counted], rows)
+        told = self._items.body_terms.which([wish.terms for wish in counted], rows)
+        return np.asarray(np.bitwise_count(contained | told) / len(counted), dtype=np.float32)
 
     def _similarities(self, numbers: NDArray[np.int64], vector: Vector | None) -> tuple[Floats, Floats]:
         by_name = np.zeros(len(numbers), dtype=np.float32)
@@ -225,7 +222,3 @@ class RecipeIndex:
                     found, scores = zip(*hits, strict=True)
                     target[np.searchsorted(numbers, found)] = scores
         return by_name, by_ingredients
-
-
-def _concept(term: str) -> str:
-    return term.removeprefix("c:")

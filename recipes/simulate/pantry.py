@@ -70,7 +70,7 @@ def pantry_of(recipes: Sequence[Recipe], lexicon: Lexicon) -> Pantry:
     bounds = (max(2, _RAREST * len(recipes)), _MOST_COMMON * len(recipes))
     usual = [name for name in known if bounds[0] <= counts[name] <= bounds[1]]
     foods = [name for name in usual if lexicon.is_food(name)]
-    dishes = [name for name in usual if lexicon.concepts[name].group == "dishes"]
+    dishes = [name for name in usual if lexicon.is_dish(name)]
     columns = _facts(recipes) | {
         f"{kind}:{name}": np.array([name in each.concepts for each in contents])
         for kind, names in (("food", foods), ("dish", dishes))

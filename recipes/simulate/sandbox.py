@@ -24,7 +24,7 @@ from recipes.index.items import Floats
 from recipes.index.search import Candidates, RecipeIndex
 from recipes.index.store import Vector
 from recipes.service import Service
-from recipes.terms import QueryTerms
+from recipes.terms import QueryTerms, Wish
 
 
 class RememberingEncoder:
@@ -50,7 +50,7 @@ class RememberingEncoder:
         return np.stack([self._known[text] for text in texts])
 
 
-Found = dict[tuple[bytes, tuple[tuple[str, ...], ...], tuple[tuple[str, float], ...], Constraints], Candidates]
+Found = dict[tuple[bytes, tuple[Wish, ...], tuple[tuple[str, float], ...], Constraints], Candidates]
 
 
 class RememberingIndex(RecipeIndex):

@@ -202,6 +202,7 @@ def test_what_is_known_of_each_candidate_does_not_depend_on_how_it_was_found(she
         ("egg", "plain", 1.0),
         ("egg ajiaco", "plain", 0.5),
         ("egg ajiaco", "ajiaco", 0.5),
+        ("soup", "festive thing", 0.0),
         ("milk and cheese and quinoto", "plain", 2 / 3),
         ("with the of", "plain", 1.0),
     ],
