@@ -356,9 +356,7 @@ class _Reading:
         if mention is None:
             return ()
         return self._foods(mention) or tuple(
-            concept
-            for concept in mention.concepts
-            if self._lexicon.is_dish(concept) or concept in EXCLUDABLE_WORDS
+            concept for concept in mention.concepts if self._lexicon.is_dish(concept) or concept in EXCLUDABLE_WORDS
         )
 
     def _take_included(self, position: int) -> int:

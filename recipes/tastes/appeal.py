@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from recipes.index.items import Floats
 from recipes.tastes.encounters import Encounters, Numbers
 
-HALF_LIFE_DAYS = 10.0
+HALF_LIFE_DAYS = 14.0
 # So many encounters of the average count for each recipe; a recipe that was never shown is average.
 _SHRINKAGE = 5.0
 _STEEPNESS = 3.0

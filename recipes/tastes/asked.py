@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse as sp
-from numpy.typing import NDArray
 
 from recipes.tastes.encounters import Encounters, Integers, Numbers
 
@@ -46,25 +45,22 @@ class Asked:
             vectors: of the recipe of each encounter: shape (n, d).
             weight: of each encounter: shape (n,).
         """
-        first = np.unique(encounters.answer, return_index=True)[1]
+        first, places = np.unique(encounters.answer, return_index=True, return_inverse=True)[1:]
         cook, question, weight = encounters.cook[first], encounters.question[first], weight[first]
-        shown = _totals(encounters.answer, vectors)
-        n_shown = np.bincount(encounters.answer)[np.unique(encounters.answer)].astype(np.float64)
-        of_all = _totals(question, shown)[_places(question)]
-        n_of_all = _totals(question, n_shown)[_places(question)]
-        asker = cook * (int(question.max()) + 1) + question
-        own = _totals(asker, shown)[_places(asker)]
-        n_own = _totals(asker, n_shown)[_places(asker)]
-        usual = shown.sum(axis=0) / n_shown.sum()
-        about = (of_all - own + _SHRINKAGE * usual) / (n_of_all - n_own + _SHRINKAGE)[:, None]
+        # Of each answer: the sum of the vectors, and how many there are.
+        shown = _totals(places, np.column_stack([vectors, np.ones(len(vectors))]))
+        others = _of_the_same(question, shown) - _of_the_same(cook * (int(question.max()) + 1) + question, shown)
+        usual = vectors.mean(axis=0)
+        about = (others[:, :-1] + _SHRINKAGE * usual) / (others[:, -1:] + _SHRINKAGE)
         named = cook >= 0
         cook, about, weight = cook[named], about[named], weight[named]
         about = about - np.average(about, axis=0, weights=weight) if len(about) else about
         n_cooks = len(encounters.cooks)
-        by_cook = sp.csr_array((weight, (cook, np.arange(len(cook)))), shape=(n_cooks, len(cook)))
-        covariance = (about * weight[:, None]).T @ about / max(float(weight.sum()), _LEAST)
         counts = np.bincount(cook, weight, minlength=n_cooks).astype(np.float64)
-        return cls(np.asarray(by_cook @ about), counts, covariance)
+        sums = np.zeros((n_cooks, vectors.shape[1]))
+        np.add.at(sums, cook, about * weight[:, None])
+        covariance = (about * weight[:, None]).T @ about / max(float(weight.sum()), _LEAST)
+        return cls(sums, counts, covariance)
 
     def pull(self, weights: Numbers) -> float:
         """How much more cooks ask for what they like, at least 0, by one standard error less than it looks.
@@ -80,13 +76,15 @@ class Asked:
         return max(0.0, float((self.sums * weights).sum()) / known - 1 / math.sqrt(known))
 
 
-def _places(keys: Integers) -> NDArray[np.intp]:
-    """Of each of *keys* its place among the different ones."""
-    return np.unique(keys, return_inverse=True)[1]
+def _of_the_same(keys: Integers, values: Numbers) -> Numbers:
+    """For each row the sum of *values*, of shape (n, d), over all rows with its key."""
+    places = np.unique(keys, return_inverse=True)[1]
+    return _totals(places, values)[places]
 
 
-def _totals(keys: Integers, values: Numbers) -> Numbers:
-    """Sums of *values*, of shape (n, …), over equal *keys*, in ascending order of these."""
-    places = _places(keys)
-    n = int(places.max()) + 1
-    return np.asarray(sp.csr_array((np.ones(len(keys)), (places, np.arange(len(keys)))), shape=(n, len(keys))) @ values)
+def _totals(places: Integers, values: Numbers) -> Numbers:
+    """Sums of *values*, of shape (n, d), by place: shape (n_places, d)."""
+    which = sp.csr_array(
+        (np.ones(len(places)), (places, np.arange(len(places)))), shape=(places.max() + 1, len(places))
+    )
+    return np.asarray(which @ values)
