@@ -46,9 +46,11 @@ class _Token:
     stem: str
 
 
-def understand(query: str, lexicon: Lexicon, *, language: Language | None = None) -> Understanding:
-    """Read *query*. *language* is guessed where it is not given."""
-    spoken = language or detect(query)
+def understand(
+    query: str, lexicon: Lexicon, *, language: Language | None = None, otherwise: Language = "es"
+) -> Understanding:
+    """Read *query*. *language* is guessed where it is not given, and *otherwise* where the words do not tell."""
+    spoken = language or detect(query, default=otherwise)
     typed = list(_tokens(query))
     max_minutes, typed = _take_time(typed)
     reading = _Reading(typed, lexicon, spoken)

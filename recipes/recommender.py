@@ -180,7 +180,7 @@ class Recommender:
         self, ask: Ask, ranker: Ranker, exploration: Exploration, request_id: str, rival: Rival | None = None
     ) -> Answer:
         stages = _Stages()
-        understanding = understand(ask.query, self.lexicon)
+        understanding = understand(ask.query, self.lexicon, otherwise=ask.language)
         unknown = unknown_exclusions(ask.filters, self.lexicon, understanding.language)
         understanding = replace(understanding, unknown_exclusions=(*understanding.unknown_exclusions, *unknown))
         rules = understanding.constraints.merged(constraints_from(ask.filters, self.lexicon, understanding.language))

@@ -149,6 +149,12 @@ def test_the_language_is_guessed_and_spanish_where_nothing_tells(query: str, lan
     assert understand(query, lexicon).language == language
 
 
+def test_words_that_do_not_tell_are_read_in_the_language_of_the_page(lexicon: Lexicon) -> None:
+    assert understand("costa rican", lexicon).language == "es"
+    assert understand("costa rican", lexicon, otherwise="en").language == "en"
+    assert understand("sopa sin huevo", lexicon, otherwise="en").language == "es"
+
+
 @given(st.text(max_size=500))
 def test_any_text_is_understood_somehow(query: str) -> None:
     understanding = understand(query, cooking_lexicon())
