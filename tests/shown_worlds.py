@@ -68,7 +68,7 @@ class World:
     ) -> list[tuple[str, float | None, datetime]]:
         liking = sum(weight * values[name] for name, weight in self.likes.items()) / sum(self.likes.values())
         if self.needs is not None and values[self.needs] < 0.5:
-            liking *= 0.3
+            liking *= 0.1
         looks, clicks, cooks = rng.random(3)
         if looks >= LOOKS[position - 1] or clicks >= 0.9 * liking**3:
             return []

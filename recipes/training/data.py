@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,7 +53,10 @@ class TrainingData:
         """SHA-256 of all values, in hexadecimal. The same answers and reactions give the same one, whenever asked."""
         digest = hashlib.sha256()
         for part in (self.train, self.validation, self.holdout):
-            columns = (part.features, part.grades, part.positions, part.scores, part.propensities, part.sizes)
+            columns: tuple[NDArray[Any], ...] = (
+                part.features, part.grades, part.positions, part.scores, part.propensities, part.sizes,
+                part.answered_at,
+            )  # fmt: skip
             for column in columns:
                 digest.update(f"{column.dtype} {column.shape}".encode())
                 digest.update(np.ascontiguousarray(column).tobytes())

@@ -15,6 +15,8 @@ from recipes.training.labels import SHOWN, grades_of
 from recipes.training.log import ImpressionLog
 from recipes.training.options import TrainingOptions
 
+_DAY_SECONDS = 86_400.0
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -28,6 +30,7 @@ class Examples:
         scores, propensities: as written down.
         sizes: shape (n_slates,): rows of each slate, at least 2.
         request_ids: of the slates.
+        answered_at: of the slates, seconds since 1970 in UTC: shape (n_slates,).
         left_out: how many impressions of this part are not here, by the reason.
     """
 
@@ -39,6 +42,7 @@ class Examples:
     propensities: NDArray[np.float32]
     sizes: NDArray[np.int64]
     request_ids: Sequence[str]
+    answered_at: NDArray[np.float64]
     left_out: Mapping[str, int]
 
     def __len__(self) -> int:
@@ -70,8 +74,25 @@ class Examples:
         columns = ("features", "grades", "positions", "recipes", "scores", "propensities")
         return Examples(
             **{name: getattr(self, name)[rows] for name in columns},
-            sizes=self.sizes[slates], request_ids=kept, left_out=self.left_out,
+            sizes=self.sizes[slates], request_ids=kept, answered_at=self.answered_at[slates], left_out=self.left_out,
         )  # fmt: skip
+
+    def then(self, later: Examples) -> Examples:
+        """These, followed by those of a *later* part of time."""
+        columns = (
+            "features", "grades", "positions", "recipes", "scores", "propensities", "sizes", "answered_at",
+        )  # fmt: skip
+        left_out = {reason: n + later.left_out.get(reason, 0) for reason, n in self.left_out.items()}
+        return Examples(
+            **{name: np.concatenate([getattr(self, name), getattr(later, name)]) for name in columns},
+            request_ids=[*self.request_ids, *later.request_ids],
+            left_out=left_out,
+        )
+
+    def newness(self, half_life_days: float) -> NDArray[np.float64]:
+        """1 for the rows of the newest slate, halved every *half_life_days*: shape (n_rows,)."""
+        age_days = (self.answered_at.max(initial=0.0) - self.answered_at) / _DAY_SECONDS
+        return np.asarray(np.repeat(np.exp2(-age_days / half_life_days), self.sizes))
 
 
 def examples_of(log: ImpressionLog, options: TrainingOptions, *, since: float, until: float) -> Examples:
@@ -133,5 +154,6 @@ def _cleaned(
         propensities=log.propensities[chosen],
         sizes=sizes[kept_slates],
         request_ids=[log.request_ids[slate] for slate in kept_slates.tolist()],
+        answered_at=log.answered_at[kept_slates],
         left_out={**left_out, **{reason: int(which.sum()) for reason, which in reasons.items()}},
     )

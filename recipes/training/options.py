@@ -27,6 +27,8 @@ class TrainingOptions:
         least_holdout: with fewer of them in the holdout, nothing can be judged.
         trees_from: with as many of them, trees are tried.
         kind: ``auto`` tries trees where there is enough, and takes them where they are better on the validation part.
+        half_life_days: an answer so much older than the newest one counts half: what is learned between trainings was
+            worth less when less was known, and cooks change.
         l2: pull of the weights of a blend towards those of 1.0.0; 0 or more.
         n_rounds, learning_rate, n_leaves, least_in_leaf, patience: of LightGBM; *patience* is how many rounds without
             a gain on the validation part end it.
@@ -46,6 +48,7 @@ class TrainingOptions:
     least_holdout: int = 20
     trees_from: int = 1_000
     kind: Kind = "auto"
+    half_life_days: float = 21.0
     l2: float = 1.0
     n_rounds: int = 150
     learning_rate: float = 0.08
@@ -57,7 +60,15 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}")
-        for name in ("attribution_days", "lookback_days", "largest_weight", "learning_rate", "n_rounds", "trees_from"):
+        for name in (
+            "attribution_days",
+            "lookback_days",
+            "largest_weight",
+            "learning_rate",
+            "n_rounds",
+            "trees_from",
+            "half_life_days",
+        ):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
         if not (

@@ -181,8 +181,8 @@ class HybridRankerTrainer:
 
 
 _SHAPING = (
-    "kind", "l2", "n_rounds", "learning_rate", "n_leaves", "least_in_leaf", "patience", "position_regularisation",
-    "largest_weight", "attribution_days", "label_delay_hours",
+    "kind", "half_life_days", "l2", "n_rounds", "learning_rate", "n_leaves", "least_in_leaf", "patience",
+    "position_regularisation", "largest_weight", "attribution_days", "label_delay_hours",
 )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ OPTIONS = TrainingOptions(n_rounds=40)
 TRAINER = HybridRankerTrainer(None, options=OPTIONS)  # type: ignore[arg-type]
 # Personal taste, of which 1.0.0 knows nothing. In the one world it comes with a condition that no blend can express, in
 # the other there are too few answers for trees.
-MUCH, LITTLE = World(n_answers=8_000, needs="included"), World(n_answers=700)
+MUCH, LITTLE = World(n_answers=10_000, needs="included"), World(n_answers=700)
 
 
 def data_of(world: World, log: ImpressionLog | None = None, **options: Any) -> TrainingData:
@@ -134,7 +134,7 @@ def test_parts_follow_each_other_with_a_gap(much: TrainingData, log: ImpressionL
     spans = [sorted(times[one] for one in part.request_ids) for part in (much.train, much.validation, much.holdout)]
     for before, after in pairwise(spans):
         assert after[0] - before[-1] >= OPTIONS.delay_seconds
-    assert [round(len(part.sizes) / 8_000, 2) for part in (much.train, much.validation, much.holdout)] == [
+    assert [round(len(part.sizes) / 10_000, 2) for part in (much.train, much.validation, much.holdout)] == [
         0.62, 0.12, 0.2,
     ]  # fmt: skip
 
@@ -220,3 +220,27 @@ def test_data_frames_are_taken_as_the_log_would_be() -> None:
 
 def _ndcg(evaluation: Evaluation) -> float:
     return evaluation.metrics["ndcg@3"].mean
+
+
+def test_what_cooks_like_of_late_counts_more_than_what_they_liked(log: ImpressionLog) -> None:
+    old = World(n_answers=3_000, likes={"popularity": 1.0}, days=20)
+    new = World(n_answers=3_000, likes={"affinity": 1.0}, days=20, seed=8, begin=old.begin + timedelta(days=20))
+    examples = [data_of(world).train for world in (old, new)]
+    together = examples[0].then(examples[1])
+    assert len(together) == len(examples[0]) + len(examples[1])
+    assert together.newness(21.0).max() == 1
+    ages = (together.answered_at.max() - together.answered_at) / 86_400
+    assert together.newness(2.0) == pytest.approx(np.repeat(0.5 ** (ages / 2), together.sizes))
+    data = dataclasses.replace(data_of(new), train=together)
+    quick, slow = (
+        orjson.loads(trained(data, kind="blend", half_life_days=days).files[RANKER_FILE])["weights"]
+        for days in (3.0, 1_000.0)
+    )
+    assert quick["affinity"] > slow["affinity"] + 0.05
+    assert quick["popularity"] < slow["popularity"] - 0.05
+
+
+def test_a_blend_is_learned_from_the_validation_part_too(much: TrainingData) -> None:
+    turned = dataclasses.replace(much.validation, grades=much.validation.grades[::-1].copy())
+    other = dataclasses.replace(much, validation=turned)
+    assert trained(much, kind="blend").files != trained(other, kind="blend").files
