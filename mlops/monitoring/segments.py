@@ -215,8 +215,8 @@ class Chunk:
     has_tail: bool
 
 
-def chunks(path: Path, *, offset: int = 0, n_bytes: int = 4 * 2**20) -> Iterator[Chunk]:
-    """What a segment holds from *offset* on, some megabytes at a time.
+def chunks(path: Path, *, offset: int = 0, n_bytes: int = 2**18) -> Iterator[Chunk]:
+    """What a segment holds from *offset* on, little at a time: as objects it takes ten times as much as on the disk.
 
     Raises:
         OSError: it cannot be read.
