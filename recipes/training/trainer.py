@@ -42,7 +42,7 @@ LEAST_OF_COVERAGE = 2 / 3
 CLICK_SLACK = 0.02
 # A smaller gain is not worth a change, and as often luck as not when one looks every third night.
 LEAST_GAIN = 0.005
-# Ten versions a month that are no better than the champion: at the usual 0.05, one looks better by luck every four months.
+# Of ten versions a month that are no better, one in four months would look better by luck at the usual 0.05.
 GAIN_BY_LUCK = 0.02
 # Drift is told from a profile of so many impressions, the newest.
 _PROFILED = 100_000
