@@ -8,6 +8,9 @@ freeze, and keeps a page as CSV. Memory (RSS), open files and threads of the ser
 
 Told is the slope of the memory after a warm-up (a third of the time), with its 95 % interval: a line through the means
 of twelve equal stretches, Student's t with ten degrees of freedom, as samples next to each other are not independent.
+With ``--hurry 30`` the background work (learning tastes, drift, quality of days, rolling up of metrics) comes thirty
+times as often and cooks ask ten times as often, so that an hour shows what more than a day of such work leaves behind.
+
 At the end the pages are closed, and it is told whether what they held was given back. Overnight:
 ``python benchmarks/soak.py --minutes 600 --json soak.json``.
 """
@@ -24,6 +27,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,11 +37,12 @@ from _common import finish, machine, parser, table
 from _installation import QUIET, installation
 from console import cpu_seconds, scaled
 from scipy import stats
-from serving import distinct_queries, server
+from serving import Server, distinct_queries, server
 
 _PAGES = ("/consola", "/consola/trafico?ventana=1h", "/consola/alertas")
 _MODEL = "hybrid_ranker"
 _SAMPLE_SECONDS, _ACT_SECONDS, _ASK_SECONDS, _FRESH_SECONDS = 5.0, 10.0, 0.5, 2.0
+_ASK_AT_MOST_SECONDS = 0.05
 _STRETCHES = 12
 
 
@@ -46,15 +51,17 @@ def main() -> None:
     options.add_argument("--minutes", type=float, default=10)
     options.add_argument("--scale", type=float, default=0.05, help="size of the installation; 1: that of console.py")
     options.add_argument("--work", type=Path, help="folder of the installation; alerts in it are resolved")
+    options.add_argument("--hurry", type=float, default=1, help="how many times as often background work is done")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         work = chosen.work or Path(folder) / "installation"
         installation(work, scaled(chosen.scale))
-        with server("app:app", work, **QUIET) as one:
-            samples, counts, cpu, after = soak(one.port, one.process.pid, chosen.minutes * 60)
+        with hurried(work, chosen.hurry) as one:
+            samples, counts, cpu, after = soak(one.port, one.process.pid, chosen.minutes * 60, hurry=chosen.hurry)
     slope, low, high = slope_per_hour(samples)
     began, ended = samples[len(samples) // 3], samples[-1]
-    print(f"Soak: {machine()}; {chosen.minutes:g} minutes, load {os.getloadavg()[0]:.0f} at the end\n")
+    pace = "" if chosen.hurry == 1 else f", background work {chosen.hurry:g} times as often"
+    print(f"Soak: {machine()}; {chosen.minutes:g} minutes{pace}, load {os.getloadavg()[0]:.0f} at the end\n")
     rows = [
         [name, f"{getattr(began, name):,.1f}", f"{getattr(ended, name):,.1f}", f"{getattr(after, name):,.1f}"]
         for name in ("rss_mb", "n_files", "n_threads", "n_listeners")
@@ -65,8 +72,8 @@ def main() -> None:
     )
     print(", ".join(f"{name}: {n:,}" for name, n in sorted(counts.items())))
     finish(
-        {"machine": machine(), "minutes": chosen.minutes, "mb_per_hour": [slope, low, high], "cpu_share": cpu,
-         "samples": [vars(each) for each in [*samples, after]], "counts": counts},
+        {"machine": machine(), "minutes": chosen.minutes, "hurry": chosen.hurry, "mb_per_hour": [slope, low, high],
+         "cpu_share": cpu, "samples": [vars(each) for each in [*samples, after]], "counts": counts},
         chosen.json,
     )  # fmt: skip
 
@@ -85,8 +92,9 @@ class Sample:
 class Users:
     """Cooks, open pages and an operator, each in a thread of its own, until they are told to stop."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, ask_seconds: float) -> None:
         self.port = port
+        self._ask_seconds = ask_seconds
         self.counts: Counter[str] = Counter()
         self.n_listeners = 0
         self._stop = threading.Event()
@@ -135,7 +143,7 @@ class Users:
             shown = found["recetas"]
             if shown and number % 3 == 0:
                 self._react(found, shown[0])
-            if self._stop.wait(_ASK_SECONDS):
+            if self._stop.wait(self._ask_seconds):
                 return
 
     def _react(self, found: dict[str, Any], recipe: dict[str, Any]) -> None:
@@ -180,9 +188,19 @@ class Users:
             connection.close()
 
 
-def soak(port: int, pid: int, seconds: float) -> tuple[list[Sample], dict[str, int], float, Sample]:
+def hurried(work: Path, hurry: float) -> AbstractContextManager[Server]:
+    """The service over *work*, as it is or with its background work *hurry* times as often."""
+    if hurry == 1:
+        return server("app:app", work, **QUIET)
+    path = os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")])
+    return server("hurried:app", work, **QUIET, SOAK_HURRY=str(hurry), PYTHONPATH=path)
+
+
+def soak(
+    port: int, pid: int, seconds: float, *, hurry: float = 1
+) -> tuple[list[Sample], dict[str, int], float, Sample]:
     """Samples, what was done how often, the processor's share, and a sample after the pages were closed."""
-    users = Users(port)
+    users = Users(port, ask_seconds=max(_ASK_SECONDS / hurry, _ASK_AT_MOST_SECONDS))
     began, cpu = time.monotonic(), cpu_seconds(pid)
     samples: list[Sample] = []
     while (passed := time.monotonic() - began) < seconds:

@@ -17,6 +17,7 @@ from mlops.http.access import Access, start_line
 from mlops.http.limits import BodyLimit
 from mlops.http.request_log import RequestLog, RequestSummary
 from mlops.logging_config import get_logger, setup_logging, tear_down_logging
+from mlops.memory import tune_allocator
 from mlops.monitoring.process import measure_loop_lag
 from mlops.rollout import plan_from_settings
 from recipes import web
@@ -57,6 +58,7 @@ def create_app(settings: Settings, *, service: Service | None = None, logs_to_co
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tune_allocator()
         setup_logging(settings, console=logs_to_console, also=["recipes"], hash_query=service.hash_query)
         service.start()
         _warn_where_no_key_exists(keys)
