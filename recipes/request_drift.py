@@ -22,6 +22,11 @@ from recipes.schema import answers
 LEARNED_FROM, NEW, FIRST = timedelta(days=28), timedelta(days=1), timedelta(days=7)
 FEWEST_REQUESTS = 200
 MOST_REQUESTS = 20_000
+_FETCHED_AT_ONCE = 2_000
+_KINDS: Mapping[str, type[np.generic]] = {
+    "language": np.str_, "time_limit": np.str_, "meal": np.str_, "excludes": np.bool_, "includes": np.bool_,
+    "candidates": np.float64,
+}  # fmt: skip
 # Looked at day after day, so that one look must not alarm as easily as a single check may. Weekdays differ by less.
 OPTIONS = DriftOptions(threshold=0.15, alpha=0.001)
 
@@ -71,17 +76,22 @@ def read_requests(database: Database, *, since: datetime, until: datetime) -> Co
         .order_by(answers.c.answered_at.desc())
         .limit(MOST_REQUESTS)
     )
+    columns: dict[str, list[Any]] = {name: [] for name in _KINDS}
     with database.reading() as connection:
-        rows = connection.execute(query).all()
-    rules = [row.constraints for row in rows]
-    excluded = [each.get("exclude") or each.get("exclude_words") for each in rules]
+        for row in connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(query):
+            for name, value in _described(row.language, row.constraints, row.n_candidates).items():
+                columns[name].append(value)
+    return {name: np.array(columns[name], dtype=kind) for name, kind in _KINDS.items()}
+
+
+def _described(language: str, rules: Mapping[str, Any], n_candidates: int) -> dict[str, Any]:
     return {
-        "language": np.array([row.language for row in rows], dtype=np.str_),
-        "time_limit": np.array([_time_limit(each.get("max_minutes")) for each in rules], dtype=np.str_),
-        "meal": np.array([(each.get("meals") or ["none"])[0] for each in rules], dtype=np.str_),
-        "excludes": np.array([bool(each) for each in excluded], dtype=np.bool_),
-        "includes": np.array([bool(each.get("include")) for each in rules], dtype=np.bool_),
-        "candidates": np.array([row.n_candidates for row in rows], dtype=np.float64),
+        "language": language,
+        "time_limit": _time_limit(rules.get("max_minutes")),
+        "meal": (rules.get("meals") or ["none"])[0],
+        "excludes": bool(rules.get("exclude") or rules.get("exclude_words")),
+        "includes": bool(rules.get("include")),
+        "candidates": n_candidates,
     }
 
 
