@@ -20,7 +20,7 @@ def demo(
         int, typer.Option(help="Port of the service; where it is taken, the next.", min=1, max=65_535)
     ] = 8001,
     minutes: Annotated[float, typer.Option(help="How long the story takes, at least.", min=0, max=60)] = 2.0,
-    seed: Annotated[int, typer.Option(help="Of the simulated cooks.", min=0)] = 0,
+    seed: Annotated[int, typer.Option(help="Of the simulated cooks.", min=0)] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the folder with all data.")] = False,
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open the console in a browser.")] = False,
     leave: Annotated[bool, typer.Option("--exit", help="End after the story, do not serve on.")] = False,

@@ -82,7 +82,7 @@ class DemoOptions:
 
     port: int = 8001
     minutes: float = 2.0
-    seed: int = 0
+    seed: int = 1
     keep: bool = False
     go_on: bool = True
 
