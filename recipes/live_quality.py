@@ -36,7 +36,6 @@ LEARNED_FROM = timedelta(days=28)
 MOST_IMPRESSIONS = 100_000
 EVERY_SECONDS = 600.0
 _LEASE = "live-quality"
-_FETCHED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,17 +72,11 @@ def read_shown(database: Database, *, since: datetime, most: int = MOST_IMPRESSI
     # As numbers at once: what the database hands over takes twenty times as much memory.
     at, scores, positions, slates = array("d"), array("d"), array("q"), array("q")
     outcomes = {name: array("d") for name in OUTCOMES}
-    newest = ""
-    with database.reading() as connection:
-        streaming = connection.execution_options(yield_per=_FETCHED_AT_ONCE)
-        # One after the other: not every driver reads two results at once through one connection.
-        came = _outcomes_since(streaming, since)
-        for row in streaming.execute(shown):
-            if row.request_id != newest:
-                newest = row.request_id
-                slates.append(slates[-1] + 1 if slates else 0)
-            else:
-                slates.append(slates[-1])
+    slate_of: dict[str, int] = {}
+    with database.streaming() as connection:
+        came = _outcomes_since(connection, since)
+        for row in connection.execute(shown):
+            slates.append(slate_of.setdefault(row.request_id, len(slate_of)))
             at.append(in_utc(row.answered_at).timestamp())
             scores.append(row.score)
             positions.append(row.position)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from recipes.constraints import Constraints
 from recipes.language import detect
-from recipes.lexicon import FOOD_GROUPS, Lexicon, Mention
+from recipes.lexicon import Lexicon, Mention
 from recipes.text import Language, stem, tokens
 
 _WORD_OR_BREAK = re.compile(r"[^\W_]+(?:['’](?:s|t|m|ve|re|d|ll)\b)?|[,;:.!?()]")
@@ -376,8 +376,7 @@ class _Reading:
         return position
 
     def _is_dish_or_food(self, mention: Mention) -> bool:
-        groups = {self._lexicon.concepts[concept].group for concept in mention.concepts}
-        return not groups.isdisjoint({*FOOD_GROUPS, "dishes"})
+        return any(self._lexicon.is_food(concept) or self._lexicon.is_dish(concept) for concept in mention.concepts)
 
     def _starts_something_else(self, position: int) -> bool:
         """A list does not run on into "… con arroz" or "… para cenar"."""

@@ -22,7 +22,6 @@ from recipes.schema import answers
 LEARNED_FROM, NEW, FIRST = timedelta(days=28), timedelta(days=1), timedelta(days=7)
 FEWEST_REQUESTS = 200
 MOST_REQUESTS = 20_000
-_FETCHED_AT_ONCE = 2_000
 _KINDS: Mapping[str, type[np.generic]] = {
     "language": np.str_, "time_limit": np.str_, "meal": np.str_, "excludes": np.bool_, "includes": np.bool_,
     "candidates": np.float64,
@@ -77,8 +76,8 @@ def read_requests(database: Database, *, since: datetime, until: datetime) -> Co
         .limit(MOST_REQUESTS)
     )
     columns: dict[str, list[Any]] = {name: [] for name in _KINDS}
-    with database.reading() as connection:
-        for row in connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(query):
+    with database.streaming() as connection:
+        for row in connection.execute(query):
             for name, value in _described(row.language, row.constraints, row.n_candidates).items():
                 columns[name].append(value)
     return {name: np.array(columns[name], dtype=kind) for name, kind in _KINDS.items()}

@@ -36,7 +36,6 @@ FEWEST_ANSWERS = 200
 # The owner's threshold for a fall of accuracy: relative to what it was.
 LEAST_DROP = 0.05
 MOST_IMPRESSIONS = 20_000
-_FETCHED_AT_ONCE = 2_000
 # Features that say what cooks did so far.
 LEARNED_BETWEEN = frozenset({"popularity", "recency", "affinity", "collaborative", "appeal", "taste"})
 _ALPHA = 0.05
@@ -167,8 +166,8 @@ class RecipeSignals:
         )
         # As numbers at once: what the database hands over takes many times as much memory.
         columns = {name: array("d") for name in FEATURES if name not in LEARNED_BETWEEN}
-        with self._database.reading() as connection:
-            for row in connection.execution_options(yield_per=_FETCHED_AT_ONCE).execute(query):
+        with self._database.streaming() as connection:
+            for row in connection.execute(query):
                 for name, values in columns.items():
                     values.append(row.features.get(name, math.nan))
         found = {name: np.array(values, dtype=np.float64) for name, values in columns.items()}

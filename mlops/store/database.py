@@ -22,6 +22,7 @@ from mlops.store.migrations import MigrationSet, is_current, upgrade
 
 BUSY_TIMEOUT_SECONDS = 30
 # JSON columns are read on the path of each request.
+_FETCHED_AT_ONCE = 2_000
 _JSON: dict[str, Any] = {
     "json_serializer": lambda value: orjson.dumps(value).decode(),
     "json_deserializer": orjson.loads,
@@ -68,6 +69,18 @@ class Database:
         self._make_owed_tables()
         with _reported(), self._engine.connect() as connection:
             yield connection
+
+    @contextmanager
+    def streaming(self) -> Iterator[sa.Connection]:
+        """As :meth:`reading`, for results of many rows: these come some thousands at a time, never all at once.
+
+        One result after the other: not every driver reads two of them at once through one connection.
+
+        Raises:
+            StoreUnavailable: the database cannot be reached.
+        """
+        with self.reading() as connection:
+            yield connection.execution_options(yield_per=_FETCHED_AT_ONCE)
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:

@@ -21,7 +21,6 @@ WORTH = {"click": 0.25, "save": 1.0, "cook": 1.0, "rating": 1.0}
 LEAST_LIKED = 3.0
 # Of the ratings and of the events the newest; more would cost memory and hardly change what is learned.
 MOST_READ = 1_000_000
-_FETCHED_AT_ONCE = 5_000
 _NO_STARS = float("nan")
 
 
@@ -42,10 +41,9 @@ def read_interactions(database: Database, *, until: datetime) -> Interactions:
     cooks: dict[str, int] = {}
     kinds = {"cook": "q", "recipe": "q", "worth": "d", "stars": "d", "at": "d"}
     columns: dict[str, array[Any]] = {name: array(kind) for name, kind in kinds.items()}
-    with database.reading() as connection:
-        streaming = connection.execution_options(yield_per=_FETCHED_AT_ONCE)
+    with database.streaming() as connection:
         for query in (_ratings(until), _events(until)):
-            for cook, recipe, worth, stars, at in _rows(streaming, query):
+            for cook, recipe, worth, stars, at in _rows(connection, query):
                 values = (cooks.setdefault(cook, len(cooks)), recipe, worth, stars, at)
                 for column, value in zip(columns.values(), values, strict=True):
                     column.append(value)

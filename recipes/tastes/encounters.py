@@ -21,7 +21,6 @@ Integers = NDArray[np.int64]
 
 # Reading so many takes two or three seconds, beside the requests of the same process.
 MOST_ENCOUNTERS = 200_000
-_FETCHED_AT_ONCE = 2_000
 _DAY = timedelta(days=1)
 # How much a cook liked what was shown, by the event that says most; nothing done is 0. Stars count alone.
 LIKING = {"click": 1.0, "save": 1.5, "cook": 2.0, "dismiss": -1.0}
@@ -105,24 +104,25 @@ def read_encounters(
         .order_by(answers.answered_at.desc(), answers.request_id.desc(), impressions.position.desc())
         .limit(limit)
     )  # fmt: skip
-    cooks, answered, questions = _Numbering(), _Numbering(), _Numbering()
+    cooks: dict[str, int] = {}
+    answered: dict[str, int] = {}
+    questions: dict[str, int] = {}
     # As numbers at once: what the database hands over takes twenty times as much memory.
     cook, answer, question, number, position = (array("q") for _ in range(5))
     liking, age_days, matching = (array("d") for _ in range(3))
-    with database.reading() as connection:
+    with database.streaming() as connection:
         likings = _likings(connection, since=since, until=until)
-        streaming = connection.execution_options(yield_per=_FETCHED_AT_ONCE)
-        for row in streaming.execute(shown):
-            cook.append(-1 if row.user_id is None else cooks.of(row.user_id))
-            answer.append(answered.of(row.request_id))
-            question.append(questions.of(row.query_hash))
+        for row in connection.execute(shown):
+            cook.append(-1 if row.user_id is None else cooks.setdefault(row.user_id, len(cooks)))
+            answer.append(answered.setdefault(row.request_id, len(answered)))
+            question.append(questions.setdefault(row.query_hash, len(questions)))
             number.append(row.recipe_no)
             position.append(row.position)
             liking.append(likings.get((row.request_id, row.recipe_id), 0.0))
             age_days.append((until - in_utc(row.answered_at)) / _DAY)
             matching.extend(_matching(row.features))
     return Encounters(
-        cooks=cooks.keys,
+        cooks=list(cooks),
         cook=_turned(cook),
         answer=_turned(answer),
         question=_turned(question),
@@ -136,21 +136,6 @@ def read_encounters(
 
 def _turned(newest_first: array[int]) -> Integers:
     return np.array(newest_first, dtype=np.int64)[::-1]
-
-
-class _Numbering:
-    """A number from 0 for each key, the same for the same."""
-
-    def __init__(self) -> None:
-        self._number_of: dict[str, int] = {}
-
-    def of(self, key: str) -> int:
-        return self._number_of.setdefault(key, len(self._number_of))
-
-    @property
-    def keys(self) -> list[str]:
-        """In the order of their numbers."""
-        return list(self._number_of)
 
 
 def _matching(features: Mapping[str, float]) -> list[float]:

@@ -107,7 +107,7 @@ class PersonalLearner:
         weight, vectors = encounters.weights(self._half_life_days), self._attributes.vectors.astype(np.float64)
         asked = Asked.of(encounters.where(there), vectors[rows[there]], weight[there])
         cook, rows, weight, surprise = encounters.cook[known], rows[known], weight[known], surprise[known]
-        looks = _Looks.of(cook, vectors[rows], weight, surprise, len(encounters.cooks))
+        looks = _Looks.of(cook, vectors, rows, weight, surprise, len(encounters.cooks))
         weights = self._weights(looks, asked, max(float(np.average(surprise**2, weights=weight)), _FLOOR_OF_VARIANCE))
         left = surprise - _products(vectors[rows], weights[cook])
         row_of = {user_id: place for place, user_id in enumerate(encounters.cooks)}
@@ -127,18 +127,31 @@ class PersonalLearner:
 
 @dataclass(frozen=True)
 class _Looks:
-    """What cooks saw, those of each cook together: from ``bounds[cook]`` to before ``bounds[cook + 1]``."""
+    """What cooks saw, those of each cook together: from ``bounds[cook]`` to before ``bounds[cook + 1]``.
+
+    Attributes:
+        vectors: of all recipes; *rows* are places in it.
+    """
 
     vectors: Numbers
+    rows: NDArray[np.int64]
     weight: Numbers
     surprise: Numbers
     bounds: NDArray[np.int64]
 
     @classmethod
-    def of(cls, cook: NDArray[np.int64], vectors: Numbers, weight: Numbers, surprise: Numbers, n_cooks: int) -> _Looks:
+    def of(
+        cls,
+        cook: NDArray[np.int64],
+        vectors: Numbers,
+        rows: NDArray[np.int64],
+        weight: Numbers,
+        surprise: Numbers,
+        n_cooks: int,
+    ) -> _Looks:
         order = np.argsort(cook, kind="stable")
         bounds = np.searchsorted(cook[order], np.arange(n_cooks + 1))
-        return cls(vectors[order], weight[order], surprise[order], bounds)
+        return cls(vectors, rows[order], weight[order], surprise[order], bounds)
 
     def sums(self, first: int, last: int) -> tuple[Numbers, Numbers]:
         """Of each cook from *first* to before *last* the weighted sums of x xᵀ and of x y: (n, d, d) and (n, d)."""
@@ -146,8 +159,9 @@ class _Looks:
         squares, products = np.zeros((last - first, d, d)), np.zeros((last - first, d))
         for place, number in enumerate(range(first, last)):
             mine = slice(self.bounds[number], self.bounds[number + 1])
-            weighted = self.vectors[mine] * self.weight[mine, None]
-            squares[place] = weighted.T @ self.vectors[mine]
+            x = self.vectors[self.rows[mine]]
+            weighted = x * self.weight[mine, None]
+            squares[place] = weighted.T @ x
             products[place] = weighted.T @ self.surprise[mine]
         return squares, products
 

@@ -23,7 +23,6 @@ from recipes.training.labels import EVENT_CODES, Events
 
 _SEARCHED = ("full", "words_only")
 _OF_ONE_RANKING = sa.func.coalesce(schema.answers.c.arm, "") != "interleaved"
-_FETCHED_AT_ONCE = 5_000
 NOBODY = -1
 
 
@@ -82,13 +81,11 @@ def read_log(database: Database, *, since: datetime, until: datetime, with_inter
         schema.answers.c.mode.in_(_SEARCHED),
         *(() if with_interleaved else (_OF_ONE_RANKING,)),
     )
-    with database.reading() as connection:
+    with database.streaming() as connection:
         n_items = connection.execute(sa.select(sa.func.count()).select_from(schema.recipes)).scalar_one()
-        streaming = connection.execution_options(yield_per=_FETCHED_AT_ONCE)
-        # One after the other: not every driver reads two results at once through one connection.
-        events = _pending(streaming, span, until)
+        events = _pending(connection, span, until)
         writer = LogWriter()
-        for row in streaming.execute(_shown(span)):
+        for row in connection.execute(_shown(span)):
             writer.add(cast("Mapping[str, Any]", row._mapping), events.pop((row.request_id, row.recipe_id), ()))
     return writer.log(n_items=n_items)
 
