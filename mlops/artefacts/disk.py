@@ -65,11 +65,13 @@ class DiskArtefacts:
     def manifest(self, digest: Digest) -> Manifest:
         """See :class:`~mlops.artefacts.ArtefactStore`."""
         folder = self._folder_of(digest)
+        # Looked at first: a folder appears whole, so that one seen here has its manifest. Looked at after a failure,
+        # it may have appeared since.
+        if not folder.is_dir():
+            raise ArtefactMissing(f"there is no folder {folder}")
         try:
             manifest = Manifest.parse((folder / MANIFEST_NAME).read_bytes())
         except OSError as error:
-            if not folder.is_dir():
-                raise ArtefactMissing(f"there is no folder {folder}") from None
             raise ArtefactDamaged(f"the manifest cannot be read: {error.strerror}") from error
         if manifest.digest != digest:
             raise ArtefactForeign(f"the manifest in its folder is that of {manifest.digest}")

@@ -290,6 +290,30 @@ def test_eight_threads_may_mend_the_same_damaged_artefact_at_once(disk: DiskArte
     assert list((disk.folder / ".drafts").iterdir()) == []
 
 
+def test_who_looks_while_an_artefact_appears_finds_nothing_or_all_of_it(disk: DiskArtefacts) -> None:
+    told: list[ArtefactError] = []
+
+    def look_until_it_is_there(digest: Digest) -> None:
+        while True:
+            try:
+                disk.get(digest)
+            except ArtefactMissing:
+                continue
+            except ArtefactError as error:
+                told.append(error)
+            return
+
+    for number in range(200):
+        files = {"number.txt": str(number).encode()}
+        lookers = [threading.Thread(target=look_until_it_is_there, args=(Manifest.of(files).digest,)) for _ in range(2)]
+        for looker in lookers:
+            looker.start()
+        disk.put(files)
+        for looker in lookers:
+            looker.join()
+    assert told == []
+
+
 def test_a_file_where_the_folder_should_be_makes_room(disk: DiskArtefacts) -> None:
     disk.folder.mkdir()
     (disk.folder / Manifest.of(SOME).digest).write_text("no folder")
