@@ -9,7 +9,7 @@ import numpy as np
 
 from mlops.evaluation import evaluate_run
 from mlops.evaluation.metrics import metrics_of
-from recipes.answer import Answer, Ask
+from recipes.answer import Answer, Ask, Shown
 from recipes.catalog import StoredRecipe
 from recipes.constraints import Constraints
 from recipes.contents import Contents, contents_of
@@ -46,7 +46,7 @@ class Asked:
 
     judged: JudgedQuery
     ranked: Sequence[str]
-    shown: Sequence[StoredRecipe]
+    shown: Sequence[Shown]
     rules: Constraints
     broken: Sequence[str]
     malformed: Sequence[str]
@@ -108,7 +108,11 @@ def ask_all(
 
 def _asked(recommender: Recommender, ranker: Ranker, judged: JudgedQuery, *, depth: int, reader: AnswerReader) -> Asked:
     answer = recommender.answer_with(ranker, Ask(judged.query, n=N_SHOWN, language=judged.language))
-    deep = recommender.answer_with(ranker, Ask(judged.query, n=depth, language=judged.language))
+    deep = (
+        answer
+        if depth == N_SHOWN
+        else recommender.answer_with(ranker, Ask(judged.query, n=depth, language=judged.language))
+    )
     for one in (answer, deep):
         if one.mode != "full":
             reasons = "; ".join(recommender.problems.values()) or f"the answer to {judged.query!r} is {one.mode}"
@@ -116,7 +120,7 @@ def _asked(recommender: Recommender, ranker: Ranker, judged: JudgedQuery, *, dep
     return Asked(
         judged=judged,
         ranked=[shown.stored.recipe.recipe_id for shown in deep.shown],
-        shown=[shown.stored for shown in answer.shown],
+        shown=answer.shown,
         rules=answer.constraints,
         broken=list(reader.broken(judged, answer)),
         malformed=list(_malformed(judged, answer)),
@@ -170,7 +174,7 @@ def evaluate_queries(
 
 def is_as_it_must_be(asked: Asked) -> bool:
     """Whether everything relevant is among the three shown, and no rule is broken."""
-    shown = {stored.recipe.recipe_id for stored in asked.shown}
+    shown = {shown.stored.recipe.recipe_id for shown in asked.shown}
     return shown.issuperset(asked.judged.relevant) and not asked.broken
 
 
@@ -184,12 +188,12 @@ def _about(query_set: QuerySet, depth: int) -> str:
 
 
 def _figures(asked: Sequence[Asked], items: Items, reader: AnswerReader) -> dict[str, float | None]:
-    lists = items.lists([stored.recipe.recipe_id for stored in one.shown] for one in asked)
+    lists = items.lists([shown.stored.recipe.recipe_id for shown in one.shown] for one in asked)
     contents = {
-        items.rows[stored.recipe.recipe_id]: reader.contents(stored).concepts
+        items.rows[shown.stored.recipe.recipe_id]: reader.contents(shown.stored).concepts
         for one in asked
-        for stored in one.shown
-        if stored.recipe.recipe_id in items.rows
+        for shown in one.shown
+        if shown.stored.recipe.recipe_id in items.rows
     }
     n_shown = sum(len(one.shown) for one in asked)
     latencies = np.array([one.latency_ms for one in asked])

@@ -19,6 +19,10 @@ from recipes.training.labels import SHOWN
 PRIOR_SCALE = 10.0
 # More pairs than these, the newest, would cost memory and tell nothing new about a dozen weights.
 MOST_PAIRS = 1_000_000
+# What must not be lost is kept by so much, in log odds. A shortfall costs its square, so many times as much as all
+# reactions together do, so that little is left of it.
+KEPT_BY = 0.05
+_SHORT_COSTS = 10.0
 # In a file; beyond it, machines differ.
 _DECIMALS = 6
 
@@ -32,7 +36,9 @@ class FittedBlend:
     n_pairs: int
 
 
-def fit_blend(examples: Examples, matrix: Floats, weights: NDArray[np.float64], *, l2: float) -> FittedBlend:
+def fit_blend(
+    examples: Examples, matrix: Floats, weights: NDArray[np.float64], *, l2: float, kept: Floats | None = None
+) -> FittedBlend:
     """The non-negative weights under which recipes that cooks took to more come before others of the same answer.
 
     Minimises the sum over pairs of ``weight * log(1 + exp(-lead))`` (Burges et al. 2005, RankNet, on linear scores; the
@@ -42,17 +48,23 @@ def fit_blend(examples: Examples, matrix: Floats, weights: NDArray[np.float64], 
         matrix: shape (n_rows, n_features), see :func:`recipes.ranker.learned.matrix_of`.
         weights: shape (n_rows,): what a reaction to each recipe counts, see :func:`reaction_weights`.
         l2: how many log odds squared the pull towards 1.0.0 is worth, 0 or more.
+        kept: shape (n, n_features): leads that must not be negative, such as those of
+            :meth:`recipes.training.golden.GoldenPromises.leads`. Short of :data:`KEPT_BY` they are penalised by the
+            square (quadratic penalty, Nocedal & Wright 2006, 17.1).
     """
     better, worse, worth = _pairs(examples, weights)
     leads = matrix[better] - matrix[worse]
     prior = specified_weights() * PRIOR_SCALE
+    held = (np.zeros((0, len(prior))) if kept is None else kept).astype(np.float64)
+    cost = _SHORT_COSTS * max(float(worth.sum()), 1.0)
 
     def loss(given: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         won = (leads @ given.astype(np.float32)).astype(np.float64)
         away = given - prior
-        value = worth @ np.logaddexp(0, -won) + l2 / 2 * away @ away
+        short = np.maximum(KEPT_BY - held @ given, 0)
+        value = worth @ np.logaddexp(0, -won) + l2 / 2 * away @ away + cost / 2 * short @ short
         slope = -(worth * expit(-won)).astype(np.float32) @ leads
-        return float(value), slope.astype(np.float64) + l2 * away
+        return float(value), slope.astype(np.float64) + l2 * away - cost * short @ held
 
     bounds = [(0.0, None)] * len(prior)
     found = minimize(loss, prior, jac=True, bounds=bounds, method="L-BFGS-B").x if len(better) else prior

@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.retraining.trainer import Progress
-from recipes.ranker import LambdaRanker, LearnedBlend, Ranker
+from recipes.index.items import Floats
+from recipes.ranker import LEARNED_FEATURES, LambdaRanker, LearnedBlend, Ranker
 from recipes.ranker.learned import matrix_of
 from recipes.ranker.trees import booster_of
 from recipes.training.blend import FittedBlend, fit_blend, reaction_weights
 from recipes.training.data import TrainingData
 from recipes.training.examination import look_weights
 from recipes.training.examples import Examples
+from recipes.training.golden import GoldenPromises
 from recipes.training.labels import gains_of
 from recipes.training.measure import slate_values
 from recipes.training.options import TrainingOptions
@@ -24,6 +26,8 @@ K = 3
 # A version gets its number when it is registered.
 UNNUMBERED = "0.0.0"
 _ROUNDS_BETWEEN_NEWS = 10
+# Each time another recipe may come before one that must be shown; so many are seldom needed.
+_MOST_FITS = 8
 _Z = 1.959964
 
 
@@ -37,15 +41,21 @@ class Fitted:
     curve: list[float] = field(default_factory=list)
 
 
-def fit(data: TrainingData, options: TrainingOptions, *, seed: int, progress: Progress) -> Fitted:
-    """Learn from the training part of *data*, and choose by its validation part."""
+def fit(
+    data: TrainingData, options: TrainingOptions, *, promises: GoldenPromises, seed: int, progress: Progress
+) -> Fitted:
+    """Learn from the training part of *data*, and choose by its validation part.
+
+    Args:
+        promises: trees that break one are not taken, unless they were asked for, and a blend is held to them.
+    """
     progress(0.1, "fitting the weights of a blend")
     train, validation = (part.where(part.reacted) for part in (data.train, data.validation))
-    blend = _blend_of(train, data.looks, options)
+    blend, n_kept = _blend_that_keeps(promises, train, data.looks, options)
     ranker = LearnedBlend(UNNUMBERED, blend.weights)
     judge = _Judge.of(validation, data.looks, options)
     before = _scores(ranker, validation)
-    metrics = {"pairs": float(blend.n_pairs), "scale": blend.scale, "validation_ndcg@3_blend": judge(before)}
+    metrics = {**_figures(blend, n_kept), "validation_ndcg@3_blend": judge(before)}
     curve: list[float] = []
     reason = _why_no_trees(train, validation, options)
     if reason is None:
@@ -56,22 +66,47 @@ def fit(data: TrainingData, options: TrainingOptions, *, seed: int, progress: Pr
         metrics["validation_ndcg@3_trees"] = trees.best
         curve = list(trees.curve)
         corrected = LambdaRanker(ranker, blend.scale, trees.text, booster_of(trees.text))
-        if options.kind == "lambdarank" or judge.is_clearly_better(_scores(corrected, validation), before):
+        is_asked_for = options.kind == "lambdarank"
+        if not (is_asked_for or judge.is_clearly_better(_scores(corrected, validation), before)):
+            reason = "the trees are not clearly better than the blend on the validation part"
+        elif not is_asked_for and (broken := promises.broken(corrected)):
+            reason = f"the trees are better than the blend on the validation part, and lose {', '.join(broken)}"
+        else:
             return Fitted(
                 corrected, _finite(metrics), "the trees are better than the blend on the validation part", curve
             )
-        reason = "the trees are not clearly better than the blend on the validation part"
     # Nothing is left to choose by the validation part, and it is the newest that there is to learn from.
-    blend = _blend_of(train.then(validation), data.looks, options)
-    metrics |= {"pairs": float(blend.n_pairs), "scale": blend.scale}
+    blend, n_kept = _blend_that_keeps(promises, train.then(validation), data.looks, options)
+    metrics |= _figures(blend, n_kept)
     return Fitted(LearnedBlend(UNNUMBERED, blend.weights), _finite(metrics), reason, curve)
 
 
-def _blend_of(examples: Examples, looks: NDArray[np.float64], options: TrainingOptions) -> FittedBlend:
+def _figures(blend: FittedBlend, n_kept: int) -> dict[str, float]:
+    return {"pairs": float(blend.n_pairs), "scale": blend.scale, "golden_pairs": float(n_kept)}
+
+
+def _blend_that_keeps(
+    promises: GoldenPromises, examples: Examples, looks: NDArray[np.float64], options: TrainingOptions
+) -> tuple[FittedBlend, int]:
+    """A blend held to *promises*, and to how many pairs it is held for that.
+
+    Those that it breaks become pairs of the next fit, until it breaks none (cutting planes, Kelley 1960).
+    """
+    kept = np.zeros((0, len(LEARNED_FEATURES)), dtype=np.float32)
+    for _ in range(_MOST_FITS):
+        blend = _blend_of(examples, looks, options, kept)
+        more = promises.leads(promises.broken(LearnedBlend(UNNUMBERED, blend.weights)))
+        if not len(more):
+            break
+        kept = np.concatenate([kept, more])
+    return blend, len(kept)
+
+
+def _blend_of(examples: Examples, looks: NDArray[np.float64], options: TrainingOptions, kept: Floats) -> FittedBlend:
     matrix = matrix_of(LearnedBlend(UNNUMBERED, {}).recalled(examples.columns))
     seen = look_weights(examples, looks, largest=options.largest_weight)
     weights = reaction_weights(examples, seen, largest=options.largest_weight)
-    return fit_blend(examples, matrix, weights * examples.newness(options.half_life_days), l2=options.l2)
+    return fit_blend(examples, matrix, weights * examples.newness(options.half_life_days), l2=options.l2, kept=kept)
 
 
 def _why_no_trees(train: Examples, validation: Examples, options: TrainingOptions) -> str | None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from recipes.errors import EncoderUnavailable, IndexUnavailable
-from recipes.ranker import Ranker
+from recipes.index.items import Floats
+from recipes.ranker import LEARNED_FEATURES, HybridRanker, Ranker
+from recipes.ranker.learned import matrix_of
 
 if TYPE_CHECKING:
     from recipes.config import Settings
@@ -16,8 +22,63 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("recipes.training")
 
-GoldenJudge = Callable[[Ranker], dict[str, bool]]
-"""Whether each golden query is answered as it must be, by its name; empty where they cannot be asked."""
+
+@dataclass(frozen=True, slots=True)
+class GoldenAnswer:
+    """What a version answers to a golden query.
+
+    Attributes:
+        is_right: whether as it must be.
+        relevant: ids of the recipes that must be among the first.
+        shown: features of each recipe shown, by its id, best first.
+    """
+
+    is_right: bool
+    relevant: Collection[str]
+    shown: Mapping[str, Mapping[str, float]]
+
+
+GoldenJudge = Callable[[Ranker], dict[str, GoldenAnswer]]
+"""How each golden query is answered, by its name; empty where they cannot be asked."""
+
+
+class GoldenPromises:
+    """The golden queries that 1.0.0 answers as it must: what is learned from cooks is held to them.
+
+    A version that loses one would be refused by the gate, night after night.
+    """
+
+    def __init__(self, judge: GoldenJudge = lambda ranker: {}) -> None:
+        """1.0.0 is asked."""
+        self._judge = judge
+        self._kept = {query: answer for query, answer in judge(HybridRanker()).items() if answer.is_right}
+
+    def broken(self, ranker: Ranker) -> dict[str, GoldenAnswer]:
+        """What *ranker* answers to those that it loses."""
+        if not self._kept:
+            return {}
+        answers = self._judge(ranker)
+        return {query: answer for query, answer in answers.items() if query in self._kept and not answer.is_right}
+
+    def leads(self, broken: Mapping[str, GoldenAnswer]) -> Floats:
+        """By how much each feature of a recipe that must be shown exceeds that of one that took its place.
+
+        Shape (n, n_features), in the order of :data:`LEARNED_FEATURES`. Where two are missing, each is paired with each
+        of the last two that do not belong there.
+        """
+        better: list[Mapping[str, float]] = []
+        worse: list[Mapping[str, float]] = []
+        for query, answer in broken.items():
+            missing = [recipe_id for recipe_id in answer.relevant if recipe_id not in answer.shown]
+            others = [recipe_id for recipe_id in answer.shown if recipe_id not in answer.relevant]
+            for missed, other in itertools.product(missing, others[-len(missing) :]):
+                better.append(self._kept[query].shown[missed])
+                worse.append(answer.shown[other])
+        return _matrix(better) - _matrix(worse)
+
+
+def _matrix(rows: Sequence[Mapping[str, float]]) -> Floats:
+    return matrix_of({name: np.array([row[name] for row in rows], dtype=np.float32) for name in LEARNED_FEATURES})
 
 
 class GoldenQueries:
@@ -27,7 +88,7 @@ class GoldenQueries:
         self._settings = settings
         self._service: Service | None = None
 
-    def __call__(self, ranker: Ranker) -> dict[str, bool]:
+    def __call__(self, ranker: Ranker) -> dict[str, GoldenAnswer]:
         """See :data:`GoldenJudge`."""
         service = self._opened()
         if service.check().keys() & {"encoder", "index", "database"}:
@@ -54,21 +115,25 @@ class GoldenQueries:
         return self._service
 
 
-def ask_golden(recommender: Recommender, ranker: Ranker) -> dict[str, bool]:
-    """Whether *ranker* answers each golden query of the catalogue as it must, by the query's name.
+def ask_golden(recommender: Recommender, ranker: Ranker) -> dict[str, GoldenAnswer]:
+    """How *ranker* answers each golden query of the catalogue, by the query's name.
 
     Raises:
         EncoderUnavailable, IndexUnavailable, StoreUnavailable: it cannot be asked as usual.
     """
-    from recipes.evaluation.answers import AnswerReader, evaluate_queries
+    from recipes.evaluation.answers import N_SHOWN, AnswerReader, ask_all, is_as_it_must_be
     from recipes.evaluation.items import Items
     from recipes.evaluation.query_sets import golden_queries
 
     items = Items.of(recommender.database)
     lexicon = recommender.lexicon
     golden = golden_queries(lexicon, recipe_ids=items.rows, n_imported=items.n_imported)
-    if not golden.queries:
-        return {}
-    reader = AnswerReader(lexicon)
-    measured = evaluate_queries(recommender, ranker, golden, items=items, reader=reader, source="golden")
-    return dict(measured.golden)
+    asked = ask_all(recommender, ranker, golden.queries, depth=N_SHOWN, reader=AnswerReader(lexicon))
+    return {
+        one.judged.name: GoldenAnswer(
+            is_as_it_must_be(one),
+            tuple(one.judged.relevant),
+            {shown.stored.recipe.recipe_id: shown.features for shown in one.shown},
+        )
+        for one in asked
+    }

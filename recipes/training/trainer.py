@@ -28,7 +28,7 @@ from recipes.training.examples import Examples, examples_of
 from recipes.training.fit import fit
 from recipes.training.frames import log_of
 from recipes.training.gates import keeps_share
-from recipes.training.golden import GoldenJudge, GoldenQueries
+from recipes.training.golden import GoldenJudge, GoldenPromises, GoldenQueries
 from recipes.training.log import read_log
 from recipes.training.measure import measured, ordered
 from recipes.training.options import TrainingOptions
@@ -55,7 +55,7 @@ class HybridRankerTrainer:
         self,
         database: Database,
         *,
-        golden: GoldenJudge | None = None,
+        golden: GoldenJudge = lambda ranker: {},
         collaborative: Path | None = None,
         options: TrainingOptions | None = None,
         clock: Clock = utc_now,
@@ -65,7 +65,7 @@ class HybridRankerTrainer:
         Args:
             collaborative: folder from which the service takes the collaborative model, which is fitted anew with each
                 training from the database; without it there is none.
-            golden: asks the golden queries; without it there is no gate for them.
+            golden: asks the golden queries; without it nothing is held to them, and there is no gate for them.
         """
         self._database = database
         self._golden = golden
@@ -117,7 +117,7 @@ class HybridRankerTrainer:
             ValueError: there is no such parameter, or its value is of no use.
         """
         options = self._options.with_parameters(parameters)
-        fitted = fit(data, options, seed=seed, progress=progress)
+        fitted = fit(data, options, promises=GoldenPromises(self._golden), seed=seed, progress=progress)
         together = self._refit_collaborative(data, seed=seed, progress=progress)
         progress(0.95, "writing the artefact")
         return Trained(
@@ -158,7 +158,7 @@ class HybridRankerTrainer:
             measured(name, holdout, finite, weights=weights, k=k, graded=graded, largest=largest)
             for name, k, graded in (("ndcg@3", 3, True), ("click@1", 1, False))
         ]
-        golden = self._golden(ranker) if self._golden is not None else {}
+        golden = {query: answer.is_right for query, answer in self._golden(ranker).items()}
         self._asked_golden = self._asked_golden or bool(golden)
         return Evaluation(
             label=f"{MODEL_ID} ({_kind_of(ranker)})",

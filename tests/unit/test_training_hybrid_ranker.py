@@ -15,8 +15,10 @@ import pytest
 from mlops.errors import TooLittleData, UnreadableData
 from mlops.evaluation import Evaluation, run_gates
 from mlops.retraining.trainer import Trained
-from recipes.ranker import RANKER_FILE, HybridRanker
+from recipes.index.items import Floats
+from recipes.ranker import LEARNED_FEATURES, RANKER_FILE, HybridRanker, LambdaRanker, Ranker, ranker_from
 from recipes.training.data import TrainingData, divided
+from recipes.training.golden import GoldenAnswer, GoldenJudge
 from recipes.training.labels import EVENT_CODES, Events
 from recipes.training.log import ImpressionLog
 from recipes.training.measure import measured
@@ -96,6 +98,86 @@ def test_the_same_data_and_seed_give_the_same_bytes_and_another_day_another_fing
     assert TRAINER.fingerprint(later) == TRAINER.fingerprint(much)
     other = data_of(dataclasses.replace(LITTLE, seed=8))
     assert TRAINER.fingerprint(other) != TRAINER.fingerprint(much)
+
+
+# --- Golden queries -------------------------------------------------------------------------------------------------
+
+
+def judge_of(queries: Mapping[str, Mapping[str, Floats]]) -> GoldenJudge:
+    """Asks queries whose candidates have these features. What 1.0.0 puts first is what must be among three."""
+
+    def judge(ranker: Ranker) -> dict[str, GoldenAnswer]:
+        answers = {}
+        for query, columns in queries.items():
+            first = int(np.argmax(HybridRanker().score(HybridRanker().recalled(columns))))
+            order = np.argsort(-ranker.score(ranker.recalled(columns)), kind="stable")[:3].tolist()
+            shown = {str(row): {name: float(column[row]) for name, column in columns.items()} for row in order}
+            answers[query] = GoldenAnswer(first in order, [str(first)], shown)
+        return answers
+
+    return judge
+
+
+def golden_queries(seed: int, *, n: int = 12, n_candidates: int = 40) -> dict[str, dict[str, Floats]]:
+    rng = np.random.default_rng(seed)
+    return {
+        f"query {number}": {name: rng.random(n_candidates, dtype=np.float32) for name in LEARNED_FEATURES}
+        for number in range(n)
+    }
+
+
+def keeping(golden: GoldenJudge) -> HybridRankerTrainer:
+    return HybridRankerTrainer(None, golden=golden, options=OPTIONS)  # type: ignore[arg-type]
+
+
+def lost(golden: GoldenJudge, artefact: Trained) -> list[str]:
+    answers = golden(ranker_from(artefact.files, version="1.1.0"))
+    return [query for query, answer in answers.items() if not answer.is_right]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_blend_keeps_what_1_0_0_answers_and_learns_what_it_may(seed: int) -> None:
+    """It always can: the weights of 1.0.0 keep all of it."""
+    golden, data = judge_of(golden_queries(seed)), data_of(LITTLE)
+    free, held = trained(data), keeping(golden).train(data, {}, 1, silent)
+    assert free.metrics["golden_pairs"] == 0
+    assert len(lost(golden, free)) >= 3
+    assert lost(golden, held) == []
+    assert held.metrics["golden_pairs"] >= 3
+    ndcg = {
+        name: _ndcg(TRAINER.evaluate(files, data))
+        for name, files in {"1.0.0": HybridRanker().files(), "free": free.files, "held": held.files}.items()
+    }
+    assert ndcg["1.0.0"] + 0.01 < ndcg["held"] < ndcg["free"]
+
+
+def test_a_blend_that_loses_nothing_is_what_it_would_be_without_golden_queries() -> None:
+    data, few = data_of(LITTLE), judge_of(golden_queries(1, n_candidates=3))
+    assert lost(few, trained(data)) == []
+    assert keeping(few).train(data, {}, 1, silent).files == trained(data).files
+
+
+def test_golden_queries_that_1_0_0_loses_too_hold_nothing() -> None:
+    data = data_of(LITTLE)
+    never = keeping(lambda ranker: {"es: sopa": GoldenAnswer(False, ["soup"], {})}).train(data, {}, 1, silent)
+    assert never.files == trained(data).files
+
+
+def test_trees_that_lose_a_golden_query_are_not_taken(much: TrainingData, with_trees: Trained) -> None:
+    def golden(ranker: Ranker) -> dict[str, GoldenAnswer]:
+        return {"es: sopa": GoldenAnswer(not isinstance(ranker, LambdaRanker), ["soup"], {})}
+
+    held = keeping(golden).train(much, {}, 1, silent)
+    assert held.parameters["because"] == (
+        "the trees are better than the blend on the validation part, and lose es: sopa"
+    )
+    assert held.files == trained(much, kind="blend").files
+    # Whoever asks for trees gets them, and the gate tells.
+    trainer = keeping(golden)
+    challenger, champion = (trainer.evaluate(one, much) for one in (with_trees.files, HybridRanker().files()))
+    assert trainer.train(much, {"kind": "lambdarank"}, 1, silent).files == with_trees.files
+    verdicts = {verdict.gate: verdict.outcome for verdict in run_gates(trainer.gates(), challenger, champion)}
+    assert verdicts["keeps_golden"] == "failed"
 
 
 def test_nothing_that_happens_after_the_cut_changes_what_is_learned(
