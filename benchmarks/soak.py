@@ -6,13 +6,14 @@ traffic and the alerts, listen to the stream of changes and fetch themselves ane
 every two seconds at most. Every ten seconds an operator freezes the model, acknowledges or resolves an alert, lifts the
 freeze, and keeps a page as CSV. Memory (RSS), open files and threads of the service are noted every five seconds.
 
-Told is the slope of the memory after a warm-up (a third of the time), with its 95 % interval: a line through the means
-of twelve equal stretches, Student's t with ten degrees of freedom, as samples next to each other are not independent.
+Told is the slope of the memory after a warm-up (a third of the time, unless ``--warm-up`` says how many minutes), with
+its 95 % interval: a line through the means of twelve equal stretches, Student's t with ten degrees of freedom, as
+samples next to each other are not independent. By design, windows of metrics fill for two hours.
 With ``--hurry 30`` the background work (learning tastes, drift, quality of days, rolling up of metrics) comes thirty
 times as often and cooks ask ten times as often, so that an hour shows what more than a day of such work leaves behind.
 
 At the end the pages are closed, and it is told whether what they held was given back. Overnight:
-``python benchmarks/soak.py --minutes 600 --json soak.json``.
+``python benchmarks/soak.py --minutes 600 --warm-up 120 --json soak.json``.
 """
 
 from __future__ import annotations
@@ -49,17 +50,22 @@ _STRETCHES = 12
 def main() -> None:
     options = parser(__doc__ or "")
     options.add_argument("--minutes", type=float, default=10)
+    options.add_argument("--warm-up", type=float, help="minutes that are left out of the slope; default: a third")
     options.add_argument("--scale", type=float, default=0.05, help="size of the installation; 1: that of console.py")
     options.add_argument("--work", type=Path, help="folder of the installation; alerts in it are resolved")
     options.add_argument("--hurry", type=float, default=1, help="how many times as often background work is done")
     chosen = options.parse_args()
+    warm_up = chosen.minutes / 3 if chosen.warm_up is None else chosen.warm_up
+    if not 0 <= warm_up < chosen.minutes:
+        options.error(f"--warm-up must be from 0 to below --minutes, got {warm_up:g} of {chosen.minutes:g}")
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         work = chosen.work or Path(folder) / "installation"
         installation(work, scaled(chosen.scale))
         with hurried(work, chosen.hurry) as one:
             samples, counts, cpu, after = soak(one.port, one.process.pid, chosen.minutes * 60, hurry=chosen.hurry)
-    slope, low, high = slope_per_hour(samples)
-    began, ended = samples[len(samples) // 3], samples[-1]
+    kept = [one for one in samples if one.seconds >= warm_up * 60]
+    slope, low, high = slope_per_hour(kept)
+    began, ended = kept[0], kept[-1]
     pace = "" if chosen.hurry == 1 else f", background work {chosen.hurry:g} times as often"
     print(f"Soak: {machine()}; {chosen.minutes:g} minutes{pace}, load {os.getloadavg()[0]:.0f} at the end\n")
     rows = [
@@ -72,8 +78,9 @@ def main() -> None:
     )
     print(", ".join(f"{name}: {n:,}" for name, n in sorted(counts.items())))
     finish(
-        {"machine": machine(), "minutes": chosen.minutes, "hurry": chosen.hurry, "mb_per_hour": [slope, low, high],
-         "cpu_share": cpu, "samples": [vars(each) for each in [*samples, after]], "counts": counts},
+        {"machine": machine(), "minutes": chosen.minutes, "warm_up": warm_up, "hurry": chosen.hurry,
+         "mb_per_hour": [slope, low, high], "cpu_share": cpu, "counts": counts,
+         "samples": [vars(each) for each in [*samples, after]]},
         chosen.json,
     )  # fmt: skip
 
@@ -223,11 +230,10 @@ def sample(pid: int, seconds: float, n_listeners: int) -> Sample:
 
 
 def slope_per_hour(samples: Sequence[Sample]) -> tuple[float, float, float]:
-    """MB an hour after the warm-up, with the ends of its 95 % interval."""
-    kept = samples[len(samples) // 3 :]
-    stretches = [part for part in np.array_split(np.arange(len(kept)), _STRETCHES) if len(part)]
-    hours = [float(np.mean([kept[n].seconds for n in part])) / 3_600 for part in stretches]
-    memory = [float(np.mean([kept[n].rss_mb for n in part])) for part in stretches]
+    """MB an hour, with the ends of its 95 % interval."""
+    stretches = [part for part in np.array_split(np.arange(len(samples)), _STRETCHES) if len(part)]
+    hours = [float(np.mean([samples[n].seconds for n in part])) / 3_600 for part in stretches]
+    memory = [float(np.mean([samples[n].rss_mb for n in part])) for part in stretches]
     line = stats.linregress(hours, memory)
     half = float(stats.t.ppf(0.975, len(stretches) - 2)) * line.stderr
     return line.slope, line.slope - half, line.slope + half
