@@ -65,13 +65,13 @@ def check_that_gates_kept_the_model(folder: Path, text: str) -> None:
 
 def test_the_whole_story_comes_about_and_the_database_holds_its_facts(tmp_path: Path) -> None:
     # Threads and requests come as they come, so that the gates do not always find what a seed's cooks taught enough.
-    for seed in (1, 0, 2, 3):
+    for seed in (1, 0):
         folder = tmp_path / f"seed-{seed}"
         code, text = told(folder, seed)
         if code == 0:
             return check_the_whole_story(folder, text)
         check_that_gates_kept_the_model(folder, text)
-    pytest.fail(f"four stories ended before a promotion; the last one:\n{text}")
+    pytest.fail(f"two stories ended before a promotion; the last one:\n{text}")
 
 
 def check_the_whole_story(tmp_path: Path, told: str) -> None:

@@ -1,12 +1,11 @@
-"""What cooks of the demonstration ask: as in the simulation, but for those who name a dish or are in a hurry."""
+"""What cooks of the demonstration ask: as in the simulation, but for those who are in a hurry."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from recipes.catalog import starter_recipes
-from recipes.demo.questions import HURRIED_MINUTES, SHARE_BY_NAME, SHARE_IN_A_HURRY, Questions
+from recipes.demo.questions import HURRIED_MINUTES, SHARE_IN_A_HURRY, Questions
 from recipes.lexicon import cooking_lexicon
 from recipes.simulate.options import Options
 from recipes.simulate.visits import Visit
@@ -17,30 +16,13 @@ DRIFT_DAY = 3
 
 @pytest.fixture(scope="module")
 def questions() -> Questions:
-    recipes = list(starter_recipes())
     options = Options(n_days=4, n_cooks=60, seed=5, drift_day=DRIFT_DAY, asks_per_day=4.0)
-    return Questions(World(recipes, cooking_lexicon(), options), recipes)
+    return Questions(World(list(starter_recipes()), cooking_lexicon(), options))
 
 
 @pytest.fixture(scope="module")
 def days(questions: Questions) -> dict[int, list[Visit]]:
     return dict(questions.world.days())
-
-
-def test_a_cook_who_names_a_dish_wants_that_one_as_much_as_before_and_no_other(
-    questions: Questions, days: dict[int, list[Visit]]
-) -> None:
-    recipes = list(starter_recipes())
-    names = {text.name for recipe in recipes for text in recipe.texts.values()}
-    named = 0
-    for visit in days[1]:
-        request = questions.asked(1, visit).request
-        if request.ask.query in names:
-            named += 1
-            (row,) = np.flatnonzero(request.worths)
-            assert request.worths[row] == request.wanting[row]
-            assert request.ask.query in {text.name for text in recipes[row].texts.values()}
-    assert named / len(days[1]) == pytest.approx(SHARE_BY_NAME, abs=0.12)
 
 
 def test_a_hurry_changes_what_is_asked_from_its_day_on_and_nothing_before(
