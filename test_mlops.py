@@ -53,9 +53,13 @@ class Mean:
         """The data of a job to which nobody brings any."""
         raise TooLittleData("there are 0 values, and it takes 100")
 
-    def take(self, training_data: Mapping[str, Any], validation_data: Any = None) -> Sequence[float]:
+    def take(
+        self, training_data: Mapping[str, Any], validation_data: Mapping[str, Any] | None = None
+    ) -> Sequence[float]:
         """The data that a caller brings, those to validate with last; the last 40 values are held out."""
-        return [*training_data["minutes"], *(validation_data or {"minutes": ()})["minutes"]]
+        tables = [table for table in (training_data, validation_data) if table is not None]
+        values: list[float] = np.concatenate([np.asarray(table["minutes"], float) for table in tables]).tolist()
+        return values
 
     def fingerprint(self, data: Sequence[float]) -> str:
         """Equal data, equal text."""

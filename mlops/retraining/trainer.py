@@ -59,7 +59,10 @@ class Trainer(Protocol[Data]):
         """
 
     def take(self, training_data: Any, validation_data: Any = None) -> Data:
-        """The data that a caller brings instead, as data frames; without *validation_data* the newest part of it.
+        """The data that a caller brings instead; without *validation_data* the newest part of it is set aside.
+
+        Args:
+            training_data, validation_data: as pandas has them, or Arrow tables where pandas is not installed.
 
         Raises:
             TooLittleData: as for :meth:`load`.
