@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlops import schema as toolkit
 from mlops.clock import Clock, utc_now
-from mlops.drift import DriftReport, check_drift
+from mlops.drift import DriftReport, ReferenceProfile, check_drift
 from mlops.evaluation.shares import difference_of_shares
 from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.retraining import ColumnDrift, Degradation
@@ -134,7 +134,7 @@ class RecipeSignals:
     def _features(self, champion: ModelVersion, now: datetime) -> DriftReport | None:
         profile = self._registry.reference_profile(champion)
         columns = None if profile is None else self._features_shown(now - WINDOW)
-        return check_drift(profile, columns) if profile is not None and columns else None
+        return check_drift(_standing(profile), columns) if profile is not None and columns else None
 
     def _champion(self, model_id: str) -> ModelVersion | None:
         return self._registry.get_production_model(model_id) if model_id == MODEL_ID else None
@@ -172,6 +172,12 @@ class RecipeSignals:
                     values.append(row.features.get(name, math.nan))
         found = {name: np.array(values, dtype=np.float64) for name, values in columns.items()}
         return {name: values for name, values in found.items() if not np.isnan(values).all()}
+
+
+def _standing(profile: ReferenceProfile) -> ReferenceProfile:
+    """*profile* without what moves by design: a version brings the whole of what it learned from."""
+    kept = {name: column for name, column in profile.columns.items() if name not in LEARNED_BETWEEN}
+    return replace(profile, columns=kept)
 
 
 def _columns_of(found: DriftReport) -> list[ColumnDrift] | None:

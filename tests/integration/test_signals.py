@@ -115,6 +115,11 @@ def test_columns_that_moved_from_what_the_champion_learned_from_have_drifted(reg
     assert found is not None
     features = {one.column: one.drifted for one in found if one.column in FEATURES}
     assert features == {"semantic": True, "quickness": False}
+    # What a profile has of what moves by design is not missed.
+    checked = signals(registry).checked(MODEL)
+    assert checked is not None
+    assert checked.report.columns_with_drift == ["semantic"]
+    assert checked.report.findings == []
 
 
 def test_without_a_profile_or_traffic_drift_is_not_measured(registry: ModelRegistry) -> None:
