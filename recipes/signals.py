@@ -181,11 +181,16 @@ def _standing(profile: ReferenceProfile) -> ReferenceProfile:
 
 
 def _columns_of(found: DriftReport) -> list[ColumnDrift] | None:
-    """Those that can be judged; None where none can."""
-    judged = [
-        ColumnDrift(one.column, one.score, one.threshold, one.drifted) for one in found.results if one.score is not None
-    ]
-    return judged or None
+    """Each column that can be judged, once, by what changed most of it; None where none can."""
+    worst: dict[str, ColumnDrift] = {}
+    for one in found.results:
+        if one.score is None:
+            continue
+        told = ColumnDrift(one.column, one.score, one.threshold, one.drifted)
+        known = worst.setdefault(one.column, told)
+        if (told.drifted, told.score) > (known.drifted, known.score):
+            worst[one.column] = told
+    return list(worst.values()) or None
 
 
 def _both(questions: DriftReport, features: DriftReport) -> DriftReport:

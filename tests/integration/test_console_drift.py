@@ -61,7 +61,7 @@ def test_a_kept_report_comes_back_as_it_was(sqlite_database: Database) -> None:
     found = book.newest(MODEL)
     assert found is not None
     assert found[1].to_dict() == made.to_dict()
-    assert (found[0].verdict, found[0].n_drifted, found[0].made_at) == ("drift", 2, NOW)
+    assert (found[0].verdict, found[0].n_drifted, found[0].n_compared, found[0].made_at) == ("drift", 1, 3, NOW)
     assert book.newest(OTHER) is None
 
 
