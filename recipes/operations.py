@@ -80,7 +80,7 @@ class Operations:
             database=database,
             more_rules=[
                 *rules_of_jobs(self.retraining.book),
-                rule_of_drift(MODEL_ID, lambda: signals.requests_drift(MODEL_ID)),
+                rule_of_drift(MODEL_ID, lambda: signals.requests_drift(MODEL_ID), subject="what cooks ask"),
             ],
             clock=clock,
         )

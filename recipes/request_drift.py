@@ -26,6 +26,7 @@ _KINDS: Mapping[str, type[np.generic]] = {
     "language": np.str_, "time_limit": np.str_, "meal": np.str_, "excludes": np.bool_, "includes": np.bool_,
     "candidates": np.float64,
 }  # fmt: skip
+QUESTION_COLUMNS = frozenset(_KINDS)
 # Looked at day after day, so that one look must not alarm as easily as a single check may. Weekdays differ by less.
 OPTIONS = DriftOptions(threshold=0.15, alpha=0.001)
 

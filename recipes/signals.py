@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mlops import schema as toolkit
 from mlops.clock import Clock, utc_now
-from mlops.drift import DriftReport, check_drift
+from mlops.drift import DriftReport, ReferenceProfile, check_drift
 from mlops.evaluation.shares import difference_of_shares
 from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.retraining import ColumnDrift, Degradation
@@ -134,7 +134,7 @@ class RecipeSignals:
     def _features(self, champion: ModelVersion, now: datetime) -> DriftReport | None:
         profile = self._registry.reference_profile(champion)
         columns = None if profile is None else self._features_shown(now - WINDOW)
-        return check_drift(profile, columns) if profile is not None and columns else None
+        return check_drift(_standing(profile), columns) if profile is not None and columns else None
 
     def _champion(self, model_id: str) -> ModelVersion | None:
         return self._registry.get_production_model(model_id) if model_id == MODEL_ID else None
@@ -174,12 +174,23 @@ class RecipeSignals:
         return {name: values for name, values in found.items() if not np.isnan(values).all()}
 
 
+def _standing(profile: ReferenceProfile) -> ReferenceProfile:
+    """*profile* without what moves by design: a version brings the whole of what it learned from."""
+    kept = {name: column for name, column in profile.columns.items() if name not in LEARNED_BETWEEN}
+    return replace(profile, columns=kept)
+
+
 def _columns_of(found: DriftReport) -> list[ColumnDrift] | None:
-    """Those that can be judged; None where none can."""
-    judged = [
-        ColumnDrift(one.column, one.score, one.threshold, one.drifted) for one in found.results if one.score is not None
-    ]
-    return judged or None
+    """Each column that can be judged, once, by what changed most of it; None where none can."""
+    worst: dict[str, ColumnDrift] = {}
+    for one in found.results:
+        if one.score is None:
+            continue
+        told = ColumnDrift(one.column, one.score, one.threshold, one.drifted)
+        known = worst.setdefault(one.column, told)
+        if (told.drifted, told.score) > (known.drifted, known.score):
+            worst[one.column] = told
+    return list(worst.values()) or None
 
 
 def _both(questions: DriftReport, features: DriftReport) -> DriftReport:

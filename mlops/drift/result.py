@@ -153,8 +153,23 @@ class DriftReport:
     @property
     def columns_with_drift(self) -> list[str]:
         """Names of what drifted, and of columns with a problem; each once."""
-        drifted = [result.column for result in self.results if result.drifted]
-        return list(dict.fromkeys(drifted + [finding.column for finding in self.findings if finding.is_problem]))
+        return [*self.drifted_columns, *self.problem_columns]
+
+    @property
+    def compared_columns(self) -> list[str]:
+        """Names of what there was enough data to compare, each once, however many ways it was compared in."""
+        return list(dict.fromkeys(result.column for result in self.results if result.p is not None))
+
+    @property
+    def drifted_columns(self) -> list[str]:
+        """Those of :attr:`compared_columns` that drifted."""
+        return list(dict.fromkeys(result.column for result in self.results if result.drifted))
+
+    @property
+    def problem_columns(self) -> list[str]:
+        """Names of columns that did not drift and have a problem, such as one that is missing; each once."""
+        with_problem = dict.fromkeys(finding.column for finding in self.findings if finding.is_problem)
+        return [name for name in with_problem if name not in set(self.drifted_columns)]
 
     @property
     def drifted(self) -> bool:
@@ -175,11 +190,10 @@ class DriftReport:
         rows = f"{self.n_current:,} rows against {self.n_reference:,}"
         if self.verdict == "not enough data":
             return f"Nothing can be said: not enough data, {rows}."
-        n_judged = sum(result.p is not None for result in self.results)
-        shown = ", ".join(self.columns_with_drift[:5]) + (", …" if len(self.columns_with_drift) > 5 else "")
-        return f"Drift in {len(self.columns_with_drift) or 'none'} of {n_judged} comparisons ({rows})" + (
-            f": {shown}." if shown else "."
-        )
+        drifted, problems = self.drifted_columns, self.problem_columns
+        counts = f"Drift in {len(drifted) or 'none'} of {len(self.compared_columns)} columns ({rows})"
+        told = f"{counts}: {_shown(drifted)}" if drifted else counts
+        return f"{told}; missing or of another form: {_shown(problems)}." if problems else f"{told}."
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, ready for JSON."""
@@ -211,6 +225,10 @@ class DriftReport:
             fields["n_reference"],
             fields["n_current"],
         )
+
+
+def _shown(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
 
 
 def without_enough_data(

@@ -29,7 +29,7 @@ class KeptCheck:
         version: of the model whose training data are the reference.
         since: what was shown or asked from then on, until *made_at*, is the current window.
         verdict: as in :class:`~mlops.drift.DriftReport`.
-        n_drifted: columns that drifted, of *n_compared* comparisons.
+        n_drifted: columns that drifted, of the *n_compared* that there was enough data to compare.
     """
 
     check_id: int
@@ -61,8 +61,8 @@ class DriftBook:
         """
         row = {
             "model_id": model_id, "version": version, "made_at": self._clock(), "since": since,
-            "verdict": report.verdict, "n_drifted": len(report.columns_with_drift),
-            "n_compared": sum(result.p is not None for result in report.results),
+            "verdict": report.verdict, "n_drifted": len(report.drifted_columns),
+            "n_compared": len(report.compared_columns),
             "report": orjson.dumps(report.to_dict(), option=orjson.OPT_SERIALIZE_NUMPY).decode(),
         }  # fmt: skip
         oldest_kept = (

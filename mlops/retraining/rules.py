@@ -23,12 +23,15 @@ def rules_of_jobs(book: JobBook) -> list[Rule]:
     return [Rule("retraining_failed", _failed(book)), Rule("retraining_waits", _waits(book))]
 
 
-def rule_of_drift(model_id: str, drift: Callable[[], Sequence[ColumnDrift] | None]) -> Rule:
+def rule_of_drift(
+    model_id: str, drift: Callable[[], Sequence[ColumnDrift] | None], *, subject: str | None = None
+) -> Rule:
     """The data of *model_id* are not what it learned from any more.
 
     Args:
         drift: how far each column has moved, None where that cannot be told. It reads much, and is asked every
             :data:`DRIFT_EVERY` at most; in between, what it said last counts.
+        subject: what has these columns, for the sentence of the alert; all that comes to the model unless given.
     """
     asked_at: datetime | None = None
     last: Finding | NoData | None = None
@@ -36,13 +39,13 @@ def rule_of_drift(model_id: str, drift: Callable[[], Sequence[ColumnDrift] | Non
     def check(_metrics: Metrics, now: datetime) -> Finding | NoData | None:
         nonlocal asked_at, last
         if asked_at is None or abs(now - asked_at) >= DRIFT_EVERY:
-            last, asked_at = _drift_found(model_id, drift()), now
+            last, asked_at = _drift_found(model_id, subject or f"what comes to {model_id}", drift()), now
         return last
 
     return Rule("data_drift", check)
 
 
-def _drift_found(model_id: str, columns: Sequence[ColumnDrift] | None) -> Finding | NoData | None:
+def _drift_found(model_id: str, subject: str, columns: Sequence[ColumnDrift] | None) -> Finding | NoData | None:
     if columns is None:
         return NoData(f"the drift of {model_id} cannot be measured yet")
     drifted = [one for one in columns if one.drifted]
@@ -50,7 +53,7 @@ def _drift_found(model_id: str, columns: Sequence[ColumnDrift] | None) -> Findin
         return None
     shown = ", ".join(f"{one.column} {one.score:.2f} (limit {one.threshold:.2f})" for one in drifted)
     return Finding(
-        f"what comes to {model_id} has drifted in {len(drifted)} of {len(columns)} columns: {shown}",
+        f"{subject} has drifted in {len(drifted)} of {len(columns)} columns: {shown}",
         labels={"model_id": model_id},
         evidence={"columns": [asdict(one) for one in columns]},
     )

@@ -11,7 +11,7 @@ from mlops.http.console.measures import (
     TrafficMeasures,
 )
 from mlops.monitoring.thresholds import thresholds_of
-from recipes.api.console_panels import golden_panel, query_map_panel
+from recipes.api.console_panels import compared_panel, golden_panel, query_map_panel
 from recipes.api.health import HealthReport
 from recipes.live_quality import OUTCOMES
 from recipes.measures import STAGE_MEASURES
@@ -39,9 +39,10 @@ def console_parts(service: Service, health: HealthReport) -> Parts:
         headline=_clicks(),
         extras={
             "quality": lambda ask: golden_panel(service.insight.golden, ask),
-            "drift": lambda ask: query_map_panel(
-                service.database, service.catalogue, service.recommender.query_map, ask
-            ),
+            "drift": lambda ask: [
+                *compared_panel(service.insight.drift, ask),
+                *query_map_panel(service.database, service.catalogue, service.recommender.query_map, ask),
+            ],
         },
         notice=service.settings.console_notice,
         traffic=_traffic(service),

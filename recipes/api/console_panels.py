@@ -1,4 +1,4 @@
-"""What the recommender adds to pages of the console: golden queries, and the map of what cooks ask."""
+"""What the recommender adds to pages of the console: golden queries, what drift looks at, the map of queries."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mlops.drift import DriftReport, check_drift
 from mlops.http.console import Ask, Panel
 from mlops.http.console.view import ConsoleBlock
 from mlops.http.words import Language, Words
+from mlops.monitoring.drift_book import DriftBook
 from mlops.reports import MOST_SPOTS, Badge, Chart, Facts, Landmark, Legend, Prose, Said, Spot, Table, spot_map
 from mlops.reports.page import Cell, Tone
 from mlops.store import Database
@@ -21,6 +22,9 @@ from recipes.catalog import Catalogue
 from recipes.golden_results import GoldenResult, GoldenResults
 from recipes.query_map import EDGE, FEWEST_RECIPES, QueryMap, read_cells
 from recipes.query_map import Cell as MapCell
+from recipes.ranker import MODEL_ID
+from recipes.request_drift import NEW, QUESTION_COLUMNS
+from recipes.signals import WINDOW
 
 # This week against the four before it, of each the newest: more say the same, and take longer to read.
 CURRENT, REFERENCE = timedelta(days=7), timedelta(days=35)
@@ -96,6 +100,33 @@ class _Sample:
         """The fullest cells."""
         n, fullest = self.n, sorted(self.cells, key=lambda cell: (-cell.n, cell.x, cell.y))[:MOST_SPOTS]
         return [Spot(cell.x, cell.y, cell.n / n) for cell in fullest]
+
+
+def compared_panel(book: DriftBook, ask: Ask) -> list[Panel]:
+    """Which rows the newest drift check looked at, of questions and of shown recipes, and what follows from either."""
+    t = _all_words()[ask.language]
+    found = book.newest(MODEL_ID)
+    if found is None:
+        return [Panel("compared", t("compared.heading"), [Prose(t("compared.none"))])]
+    check, report = found
+    compared, drifted = set(report.compared_columns), set(report.drifted_columns)
+    parts = (
+        ("questions", "before", "alert_and_training", NEW, compared & QUESTION_COLUMNS),
+        ("features", "learned", "training", WINDOW, compared - QUESTION_COLUMNS),
+    )
+    rows: list[list[Cell]] = [
+        [
+            t(f"compared.{name}"),
+            f"{t.time(check.made_at - window)} – {t.time(check.made_at)}",
+            t(f"compared.{reference if judged else f'no_{name}'}", version=check.version),
+            len(judged),
+            len(judged & drifted),
+            t(f"compared.{consequence}"),
+        ]
+        for name, reference, consequence, window, judged in parts
+    ]
+    columns = ["subject", "current", "reference", "n_compared", "n_drifted", "consequence"]
+    return [Panel("compared", t("compared.heading"), [Prose(t("compared.lead")), Table(columns, rows)])]
 
 
 def query_map_panel(database: Database, catalogue: Catalogue, query_map: QueryMap | None, ask: Ask) -> list[Panel]:

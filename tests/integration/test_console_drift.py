@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def test_a_kept_report_comes_back_as_it_was(sqlite_database: Database) -> None:
     found = book.newest(MODEL)
     assert found is not None
     assert found[1].to_dict() == made.to_dict()
-    assert (found[0].verdict, found[0].n_drifted, found[0].made_at) == ("drift", 2, NOW)
+    assert (found[0].verdict, found[0].n_drifted, found[0].n_compared, found[0].made_at) == ("drift", 1, 3, NOW)
     assert book.newest(OTHER) is None
 
 
@@ -90,6 +91,57 @@ def test_the_worst_column_comes_first_with_its_figures(parts: Parts) -> None:
     (finding,) = rows(view, "findings")
     assert (finding["column"], finding["finding"].text) == ("gone", "falta la columna")
     assert [row["version"] for row in rows(view, "checks")] == ["1.1.0", "1.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        (
+            "es",
+            "1 columna ha derivado, de 3 comparadas. Comprobado el {at}. Además, 1 falta o ya no es como era: gone.",
+        ),
+        ("en", "1 column drifted, of 3 compared. Checked at {at}. Besides, 1 is missing or not what it was: gone."),
+    ],
+)
+def test_the_lead_tells_missing_columns_apart_from_those_that_drifted(
+    parts: Parts, language: Language, expected: str
+) -> None:
+    at = f"{NOW.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    assert drift(parts, asked(parts, language)).lead == expected.format(at=at)
+
+
+def test_a_check_of_a_version_that_serves_no_more_says_so(tmp_path: Path) -> None:
+    moved = World(tmp_path, is_empty=True)
+    try:
+        book = DriftBook(moved.database, clock=moved.clock)
+        book.keep(MODEL, "1.4.0", report(), since=NOW - timedelta(days=7))
+        assert drift(moved.parts(), asked(moved.parts(), "en")).lead.endswith("No version serves now.")
+        moved.register("1.0.0", 0.4)
+        moved.registry.promote(MODEL, "1.0.0", because="the first")
+        lead = drift(moved.parts(), asked(moved.parts())).lead
+        assert "Vale para 1.4.0. Ahora sirve 1.0.0: su comprobación llega" in lead
+        book.keep(MODEL, "1.0.0", report(), since=NOW - timedelta(days=7))
+        assert "sirve" not in drift(moved.parts(), asked(moved.parts())).lead
+    finally:
+        moved.close()
+
+
+def test_columns_that_are_held_to_stricter_limits_show_them(tmp_path: Path) -> None:
+    mixed = World(tmp_path, is_empty=True)
+    try:
+        made = report()
+        strict, *others = made.results
+        held = replace(made, results=[replace(strict, threshold=0.15, alpha=0.001), *others])
+        DriftBook(mixed.database, clock=mixed.clock).keep(MODEL, "1.0.0", held, since=NOW)
+        view = drift(mixed.parts(), asked(mixed.parts()))
+        limits = {row["column"]: (row["effect_limit"], row["p_limit"]) for row in rows(view, "columns")}
+        assert limits[strict.column] == (0.15, 0.001)
+        assert limits[others[0].column] == (0.1, 0.05)
+        panels = {panel["name"]: panel for panel in as_json(view, asked(mixed.parts()))["panels"]}
+        assert panels["columns"]["facts"]["effect_limit"] == "0,1 / 0,15"
+        assert any("0,001 / 0,05" in text for text in panels["how"]["texts"])
+    finally:
+        mixed.close()
 
 
 def test_what_was_compared_is_said_and_drawn(parts: Parts) -> None:

@@ -86,6 +86,27 @@ def test_slices_and_the_window_are_as_asked_for(world: World) -> None:
     assert "35 %" in view.lead.replace("\N{NO-BREAK SPACE}", " ")
 
 
+@pytest.mark.parametrize(
+    ("language", "expected"),
+    [
+        ("es", "No hay ninguna respuesta que medir en los últimos 7 días. Hay 180 en los últimos 30 días, "),
+        ("en", "There is no answer to measure in the last 7 days. There are 180 in the last 30 days, "),
+    ],
+)
+def test_an_empty_window_says_which_other_one_has_answers(world: World, language: Language, expected: str) -> None:
+    earlier = [tally(70, "1.0.0", 50, 20), tally(20, "1.0.0", 100, 40), tally(19, "1.0.0", 80, 20)]
+    parts = world.parts(quality=quality_parts(earlier))
+    lead = quality(parts, asked(parts, language, ventana="7d")).lead
+    assert lead.startswith(expected)
+    assert (TODAY - timedelta(days=19)).isoformat() in lead
+    older = world.parts(quality=quality_parts(earlier[:1]))
+    for window in ("7d", "30d"):
+        assert " 50 " in quality(older, asked(older, language, ventana=window)).lead
+    none = world.parts(quality=quality_parts([]))
+    leads = {quality(none, asked(none, language, ventana=window)).lead for window in ("7d", "30d", "90d")}
+    assert leads == {asked(none, language).words("quality.lead_none")}
+
+
 def test_moves_and_alerts_are_marked_on_the_chart_and_listed(parts: Parts) -> None:
     view = quality(parts, asked(parts))
     online = next(panel for panel in view.panels if panel.name == "online")
@@ -102,6 +123,12 @@ def test_what_trainings_compared_is_shown_with_their_intervals(world: World, par
     assert [(row["version"], row["verdict"].text) for row in found] == [("1.5.0", "pasa"), ("1.3.0", "no pasa")]
     job = world.retraining.book.get(3)
     assert job.evidence is not None
+    # Gates hold to levels of their own, which the sentences say.
+    panels = {panel["name"]: panel for panel in as_json(quality(parts, asked(parts)), asked(parts))["panels"]}
+    lead = panels["offline"]["texts"][0]
+    assert "a qué nivel" in lead
+    assert "95" not in lead
+    assert all("% interval" in row["sentence"].text for row in found)
     assert found[0]["effect"] == pytest.approx(job.evidence["verdicts"][0]["figures"]["effect"], rel=0.01)
 
 

@@ -45,8 +45,8 @@ def files(tmp_path):
 
 
 @pytest.mark.parametrize(("current", "code", "words"), [
-    ("same", 0, "Drift in none of 3 comparisons"),
-    ("moved", 1, "Drift in 1 of 3 comparisons (500 rows against 500): x0."),
+    ("same", 0, "Drift in none of 3 columns"),
+    ("moved", 1, "Drift in 1 of 3 columns (500 rows against 500): x0."),
     ("few", 2, "not enough data"),
 ])  # fmt: skip
 def test_the_exit_code_of_drift_says_what_was_found(files, current, code, words):

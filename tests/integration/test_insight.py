@@ -8,25 +8,29 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
 from mlops import schema as toolkit
+from mlops.drift import check_drift
 from mlops.http.access import Visitor
 from mlops.http.console import View
 from mlops.http.console.ask import Ask as PageAsk
 from mlops.http.console.exports import as_json, tables_of
 from mlops.http.console.rendering import load_words
 from mlops.http.words import Language
+from mlops.monitoring.drift_book import DriftBook
 from mlops.store import Database
 from recipes import schema
 from recipes.answer import Answer, Ask
 from recipes.api.console import console_parts
-from recipes.api.console_panels import golden_panel, query_map_panel
+from recipes.api.console_panels import compared_panel, golden_panel, query_map_panel
 from recipes.api.health import HealthReport
 from recipes.encoder import UseEncoder
 from recipes.quality_days import QualityDays
 from recipes.query_map import QueryMap
+from recipes.ranker import MODEL_ID
 from recipes.service import Service
 from tests.shown_worlds import answer_row
 
@@ -224,6 +228,29 @@ def test_of_two_processes_one_makes_what_is_due(service: Service) -> None:
     assert service.insight.look() == []
     # The initial version learned from no data, so that there is nothing to compare with.
     assert service.insight.drift.newest("hybrid_ranker") is None
+
+
+def test_a_check_says_how_much_of_questions_and_of_shown_recipes_it_compared(sqlite_database: Database) -> None:
+    book = DriftBook(sqlite_database, clock=lambda: NOW)
+    (none,) = as_json(View("x", panels=compared_panel(book, page())), page())["panels"]
+    assert none["texts"] == ["Todavía no se ha comparado nada."]
+    rng = np.random.default_rng(3)
+    before = {name: rng.normal(0.5, 0.1, 400) for name in ("semantic", "covered", "candidates")}
+    later = {"semantic": before["semantic"] + 0.2, "covered": before["covered"], "candidates": before["candidates"]}
+    book.keep(MODEL_ID, "1.1.0", check_drift(before, later), since=NOW - timedelta(days=7))
+    table = tables_of(View("x", panels=compared_panel(book, page("en"))))["compared"]
+    questions, features = (dict(zip(table.columns, row, strict=True)) for row in table.rows)
+    assert (questions["n_compared"], questions["n_drifted"]) == (1, 0)
+    assert (features["n_compared"], features["n_drifted"]) == (2, 1)
+    assert (questions["current"], features["current"]) == (
+        "2026-06-09 12:00 UTC – 2026-06-10 12:00 UTC",
+        "2026-06-03 12:00 UTC – 2026-06-10 12:00 UTC",
+    )
+    assert "1.1.0" in features["reference"]
+    del before["candidates"]
+    book.keep(MODEL_ID, "1.1.0", check_drift(before, later), since=NOW - timedelta(days=7))
+    questions = tables_of(View("x", panels=compared_panel(book, page("en"))))["compared"].rows[0]
+    assert questions[2:5] == ["none: there are too few questions on one of the sides", 0, 0]
 
 
 @pytest.mark.parametrize("language", ["es", "en"])

@@ -80,3 +80,11 @@ def test_data_that_moved_are_told_and_asked_for_now_and_then_only() -> None:
     assert isinstance(told, Finding)
     assert told.sentence == "what comes to churn has drifted in 1 of 2 columns: time_limit 0.40 (limit 0.15)"
     assert told.evidence["columns"][0]["score"] == 0.4
+
+
+def test_an_alert_of_a_part_of_the_data_says_of_which() -> None:
+    drifted = [ColumnDrift("time_limit", 0.4, 0.15, drifted=True)]
+    told = rule_of_drift("churn", lambda: drifted, subject="what cooks ask").check(MemoryMetrics(), NOW)
+    assert isinstance(told, Finding)
+    assert told.sentence.startswith("what cooks ask has drifted in 1 of 1 columns: ")
+    assert told.labels == {"model_id": "churn"}

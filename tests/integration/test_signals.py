@@ -115,6 +115,25 @@ def test_columns_that_moved_from_what_the_champion_learned_from_have_drifted(reg
     assert found is not None
     features = {one.column: one.drifted for one in found if one.column in FEATURES}
     assert features == {"semantic": True, "quickness": False}
+    # What a profile has of what moves by design is not missed.
+    checked = signals(registry).checked(MODEL)
+    assert checked is not None
+    assert checked.report.columns_with_drift == ["semantic"]
+    assert checked.report.findings == []
+
+
+def test_signals_count_the_columns_that_a_kept_check_counts(registry: ModelRegistry) -> None:
+    rng = np.random.default_rng(5)
+    promoted(registry, profile=ReferenceProfile.of({"semantic": rng.normal(0.5, 0.1, 2_000)}))
+    # Half of what was shown has no such feature, and the other half another one than before: one column all the same.
+    shown = [{"semantic": float(value)} if value > 0.7 else {} for value in rng.normal(0.7, 0.1, 600)]
+    since = NOW - timedelta(days=6, hours=12)
+    show(registry.database, n=600, since=since, clicked=0, features=lambda number: shown[number])
+    found, checked = signals(registry).drift(MODEL), signals(registry).checked(MODEL)
+    assert found is not None
+    assert checked is not None
+    assert [one.column for one in found] == checked.report.compared_columns
+    assert [one.column for one in found if one.drifted] == checked.report.drifted_columns == ["semantic"]
 
 
 def test_without_a_profile_or_traffic_drift_is_not_measured(registry: ModelRegistry) -> None:

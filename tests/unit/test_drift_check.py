@@ -67,8 +67,29 @@ def test_the_data_is_left_as_it_was(make):
 def test_no_drift_says_so():
     report = check(columns(1), columns(2))
     assert (report.verdict, report.drifted, report.columns_with_drift) == ("no drift", False, [])
-    assert report.sentence == "Drift in none of 3 comparisons (400 rows against 400)."
+    assert report.sentence == "Drift in none of 3 columns (400 rows against 400)."
     assert [result.kind for result in report.results] == ["numeric", "categorical", "embedding"]
+
+
+def test_a_column_that_is_missing_is_told_apart_from_those_that_drifted():
+    before, now = columns(1), columns(2, shift=20)
+    report = check({**before, "gone": np.ones(400)}, now)
+    assert (report.drifted_columns, report.problem_columns) == (["minutes", "vector"], ["gone"])
+    assert report.columns_with_drift == ["minutes", "vector", "gone"]
+    rows = "(400 rows against 400)"
+    assert report.sentence == f"Drift in 2 of 3 columns {rows}: minutes, vector; missing or of another form: gone."
+    alone = check({**before, "gone": np.ones(400)}, columns(2))
+    assert alone.sentence == f"Drift in none of 3 columns {rows}; missing or of another form: gone."
+    assert alone.verdict == "drift"
+
+
+def test_a_column_that_is_compared_in_two_ways_counts_once():
+    before, now = np.arange(400.0), np.arange(400.0) + 300
+    now[::2] = np.nan
+    report = check({"minutes": before}, {"minutes": now})
+    assert [result.drifted for result in report.results] == [True, True]
+    assert (report.drifted_columns, report.compared_columns) == (["minutes"], ["minutes"])
+    assert report.sentence.startswith("Drift in 1 of 1 columns ")
 
 
 def test_a_table_compared_with_itself_has_not_drifted():

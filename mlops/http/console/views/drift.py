@@ -11,6 +11,7 @@ from mlops.http.console.parts import Parts
 from mlops.http.console.view import ConsoleBlock, Details, Panel, View
 from mlops.http.console.views._figures import rounded
 from mlops.http.console.views._windows import chosen_model, model_choices
+from mlops.model_registry import ModelVersion
 from mlops.monitoring.drift_book import DriftBook, KeptCheck
 from mlops.reports import Badge, Chart, Facts, Legend, Link, Prose, Said, Table, bar_pair, histogram_pair
 from mlops.reports.page import Cell, Tone
@@ -20,6 +21,7 @@ _TONES: dict[str, Tone] = {
 }  # fmt: skip
 # What drifted is drawn openly, the rest folded away, as far as a page goes.
 _MOST_OPEN, _MOST_FOLDED, _MOST_CHECKS, _CHECKS_OPEN = 12, 40, 50, 8
+_MOST_NAMED = 5
 
 
 def drift(parts: Parts, ask: Ask) -> View:
@@ -43,13 +45,30 @@ def drift(parts: Parts, ask: Ask) -> View:
         _checks(book.history(model_id, limit=_MOST_CHECKS), ask),
         _how(report, ask),
     ]
-    lead = t.count("drift.lead", check.n_drifted, compared=check.n_compared, at=t.time(check.made_at))
+    lead = _lead(check, report, parts.registry.get_production_model(model_id), ask)
     return View(t("menu.drift"), lead=lead, verdict=_badge(check.verdict, ask), panels=panels)
+
+
+def _lead(check: KeptCheck, report: DriftReport, champion: ModelVersion | None, ask: Ask) -> str:
+    """How many columns drifted of those that were compared, what else stands out, and whether it is still of use."""
+    t = ask.words
+    counts = {"compared": t.number(len(report.compared_columns)), "at": t.time(check.made_at)}
+    told = [t.count("drift.lead", len(report.drifted_columns), **counts)]
+    problems = report.problem_columns
+    if problems:
+        names = t.joined(problems[:_MOST_NAMED]) + (", …" if len(problems) > _MOST_NAMED else "")
+        told.append(t.count("drift.lead_problems", len(problems), columns=names))
+    if champion is None:
+        told.append(t("drift.none_serves", version=check.version))
+    elif champion.version != check.version:
+        told.append(t("drift.other_serves", version=check.version, champion=champion.version))
+    return " ".join(told)
 
 
 def _about(check: KeptCheck, report: DriftReport, ask: Ask) -> Facts:
     """What was compared with what."""
     t = ask.words
+    effects, ps = _limits(report)
     return Facts(
         [
             ("made_at", check.made_at),
@@ -57,10 +76,20 @@ def _about(check: KeptCheck, report: DriftReport, ask: Ask) -> Facts:
             ("n_reference", report.n_reference),
             ("current", t("drift.current_from", since=t.time(check.since), until=t.time(check.made_at))),
             ("n_current", report.n_current),
-            ("effect_limit", report.options.threshold),
-            ("p_limit", report.options.alpha),
+            ("effect_limit", effects[0] if len(effects) == 1 else _listed(effects, ask)),
+            ("p_limit", ps[0] if len(ps) == 1 else _listed(ps, ask)),
         ]
     )
+
+
+def _limits(report: DriftReport) -> tuple[list[float], list[float]]:
+    """The limits of the effect and those of p: an application may hold some columns to stricter ones."""
+    effects, ps = ({getattr(one, name) for one in report.results} for name in ("threshold", "alpha"))
+    return sorted(effects or {report.options.threshold}), sorted(ps or {report.options.alpha})
+
+
+def _listed(limits: Sequence[float], ask: Ask) -> str:
+    return " / ".join(map(ask.words.number, limits))
 
 
 def _worst_first(report: DriftReport) -> list[DriftResult]:
@@ -78,6 +107,7 @@ def _table(report: DriftReport, ask: Ask) -> Sequence[ConsoleBlock]:
             rounded(one.score),
             one.threshold,
             rounded(one.adjusted_p),
+            one.alpha,
             one.n_reference,
             one.n_current,
             t.get(f"drift.kinds.{one.kind}", one.kind),
@@ -85,8 +115,8 @@ def _table(report: DriftReport, ask: Ask) -> Sequence[ConsoleBlock]:
         ]
         for one in _worst_first(report)
     ]
-    columns = ["column", "verdict", "effect", "effect_limit", "adjusted_p", "n_reference", "n_current"]
-    return [Table([*columns, "compared_as", "p"], rows, t("drift.table", alpha=t.number(report.options.alpha)))]
+    columns = ["column", "verdict", "effect", "effect_limit", "adjusted_p", "p_limit", "n_reference", "n_current"]
+    return [Table([*columns, "compared_as", "p"], rows, t("drift.table"))]
 
 
 def _findings(report: DriftReport, ask: Ask) -> Panel:
@@ -154,9 +184,10 @@ def _checks(found: Sequence[KeptCheck], ask: Ask) -> Panel:
 
 
 def _how(report: DriftReport, ask: Ask) -> Panel:
-    t, options = ask.words, report.options
-    figures = {"limit": options.threshold, "alpha": options.alpha, "fewest": options.minimum_n}
-    text = t("drift.how", **{name: t.number(value) for name, value in figures.items()})
+    t = ask.words
+    effects, ps = _limits(report)
+    limits = {"limit": _listed(effects, ask), "alpha": _listed(ps, ask)}
+    text = t("drift.how", fewest=t.number(report.options.minimum_n), **limits)
     link = Link(t("drift.why_retrain"), ask.link("reentrenamiento"))
     return Panel("how", t("drift.how_heading"), [Prose(text), Facts([("consequence", link)])], width="half")
 

@@ -14,7 +14,14 @@ from mlops.http.console.view import ConsoleBlock, Details, Panel, View
 from mlops.http.console.views._estimates import estimates_of
 from mlops.http.console.views._figures import rounded
 from mlops.http.console.views._offline import offline_of
-from mlops.http.console.views._windows import Window, chosen_model, chosen_window, model_choices, window_choices
+from mlops.http.console.views._windows import (
+    WINDOWS,
+    Window,
+    chosen_model,
+    chosen_window,
+    model_choices,
+    window_choices,
+)
 from mlops.monitoring.daily_quality import DayTally, Difference, Pooled, grouped, on_the_same_days, pooled
 from mlops.reports import (
     Badge,
@@ -78,12 +85,12 @@ def quality(parts: Parts, ask: Ask) -> View:
     ]
     if read.events:
         panels.append(Panel("events", t("quality.events"), [_events(read, ask)]))
-    return View(t("menu.quality"), lead=_lead(read, measures, ask), panels=panels)
+    return View(t("menu.quality"), lead=_lead(parts, read, measures, ask), panels=panels)
 
 
 def _read(parts: Parts, ask: Ask, model_id: str) -> _Read:
     window = chosen_window(ask, _DEFAULT, _WINDOWS)
-    first = (ask.now - window.span).astimezone(UTC).date()
+    first = _first_day(window, ask.now)
     since = datetime.combine(first, time(), UTC)
     champion = parts.registry.get_production_model(model_id)
     tallies = [] if parts.quality is None else parts.quality.tallies(model_id, first)
@@ -93,6 +100,10 @@ def _read(parts: Parts, ask: Ask, model_id: str) -> _Read:
         [one for one in tallies if first <= one.day <= ask.now.date()],
         sorted((one for one in events if since <= one.at <= ask.now), key=lambda one: one.at),
     )  # fmt: skip
+
+
+def _first_day(window: Window, now: datetime) -> date:
+    return (now - window.span).astimezone(UTC).date()
 
 
 def _choices(parts: Parts, read: _Read, ask: Ask) -> Sequence[ConsoleBlock]:
@@ -125,11 +136,11 @@ def _alerts(parts: Parts, ask: Ask, model_id: str) -> list[_Event]:
     ]
 
 
-def _lead(read: _Read, measures: Sequence[QualityMeasure], ask: Ask) -> str:
+def _lead(parts: Parts, read: _Read, measures: Sequence[QualityMeasure], ask: Ask) -> str:
     t = ask.words
     found = pooled(read.of(measures[0]), is_share=measures[0].is_share) if measures else None
     if found is None:
-        return t("quality.lead_none")
+        return (_elsewhere(parts, read, measures[0], ask) if measures else None) or t("quality.lead_none")
     return t(
         "quality.lead",
         measure=_name(measures[0], ask),
@@ -138,6 +149,27 @@ def _lead(read: _Read, measures: Sequence[QualityMeasure], ask: Ask) -> str:
         n=t.number(found.n),
         window=t(f"traffic.in_window.{read.window.name}"),
     )
+
+
+def _elsewhere(parts: Parts, read: _Read, measure: QualityMeasure, ask: Ask) -> str | None:
+    """That there is nothing in this window, and which longer one has something; None where none does."""
+    t = ask.words
+    wider = [WINDOWS[name] for name in _WINDOWS if WINDOWS[name].span > read.window.span]
+    if parts.quality is None or not wider:
+        return None
+    earlier = parts.quality.tallies(read.model_id, _first_day(wider[-1], read.now))
+    answered = [one for one in earlier if one.measure == measure.name and one.n and one.day <= read.now.date()]
+    for window in wider:
+        inside = [one for one in answered if one.day >= _first_day(window, read.now)]
+        if inside:
+            return t.count(
+                "quality.none_here",
+                sum(one.n for one in inside),
+                window=t(f"traffic.in_window.{read.window.name}"),
+                wider=t(f"traffic.in_window.{window.name}"),
+                day=max(one.day for one in inside).isoformat(),
+            )
+    return None
 
 
 def _online(read: _Read, measures: Sequence[QualityMeasure], choices: Sequence[ConsoleBlock], ask: Ask) -> list[Panel]:
