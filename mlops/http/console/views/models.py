@@ -17,6 +17,7 @@ from mlops.model_registry.records import Approval, Freeze, Move
 from mlops.model_registry.states import STATUSES
 from mlops.reports import Badge, Facts, Link, Prose, Table
 from mlops.reports.page import Cell
+from mlops.rollout.state import Rollout
 
 _PAGE = 50
 _MOVES = 25
@@ -60,7 +61,7 @@ def champion_blocks(
     t = ask.words
     freeze = freeze_of(parts, model_id)
     items: list[Action] = [
-        *(() if champion is None else roll_back(parts, ask, champion)),
+        *(() if champion is None else roll_back(parts, ask, champion, parts.rollouts.status(model_id))),
         freeze_action(ask, model_id, freeze),
     ]
     if champion is None:
@@ -166,17 +167,18 @@ def _frozen(ask: Ask, freeze: Freeze | None) -> Sequence[ConsoleBlock]:
 def _requests(parts: Parts, ask: Ask, model_id: str) -> Sequence[Panel]:
     t = ask.words
     found = parts.registry.approvals(model_id, "pending", limit=_MOST_APPROVALS)
+    rollout = parts.rollouts.status(model_id)
     return [
         Panel(
             f"request-{each.approval_id}",
             t("models.request", version=each.version),
-            request_blocks(ask, each),
+            request_blocks(ask, each, rollout),
         )
         for each in found
     ]
 
 
-def request_blocks(ask: Ask, waiting: Approval) -> Sequence[ConsoleBlock]:
+def request_blocks(ask: Ask, waiting: Approval, rollout: Rollout | None) -> Sequence[ConsoleBlock]:
     """A promotion that waits for a person: from what to what, why, what it rests on, the decision."""
     facts = Facts(
         [
@@ -187,7 +189,7 @@ def request_blocks(ask: Ask, waiting: Approval) -> Sequence[ConsoleBlock]:
             ("reason", waiting.because),
         ]
     )
-    blocks: list[ConsoleBlock] = [facts, approval_actions(ask, waiting)]
+    blocks: list[ConsoleBlock] = [facts, approval_actions(ask, waiting, rollout)]
     if waiting.evidence is not None:
         blocks.append(Details(ask.words("models.rests_on"), evidence_blocks(waiting.evidence, ask)))
     return blocks
