@@ -111,6 +111,23 @@ def test_versions_stand_side_by_side_with_how_far_they_differ(make_world: MakeWo
     assert world.send("GET", f"/consola/modelos/{MODEL}/2.0.0?con=9.9.9").status_code == 404
 
 
+def test_what_the_gates_decide_on_stands_before_figures_of_the_training(make_world: MakeWorld) -> None:
+    world = make_world()
+    counts = {f"a_{number}": float(number) for number in range(8)}
+    world.registry.register(
+        ModelMetadata(MODEL, "2.0.0", metrics={**counts, "closeness": -0.7}), artefact={"model.json": b"1"}
+    )
+    world.registry.promote(MODEL, "2.0.0", because="closer")
+    for address in ("", "/modelos"):
+        facts = said(world, address)["champion"]["facts"]
+        assert [name for name in facts if name in {*counts, "closeness"}] == ["closeness", *list(counts)[:5]]
+    assert list(rows(said(world, "/modelos")["versions"])[0])[4:] == [
+        "closeness", "coverage", "mrr", "ndcg@3", "mean", "a_0",
+    ]  # fmt: skip
+    side_by_side = rows(said(world, f"/modelos/{MODEL}/2.0.0")["compare"])
+    assert [row["metric"] for row in side_by_side] == ["closeness", *counts]
+
+
 def test_leafing_through_shows_every_version_once(make_world: MakeWorld) -> None:
     world = make_world()
     add_versions(world, 120)

@@ -11,6 +11,7 @@ from mlops.http.console.view import Panel, View
 from mlops.http.console.views._changes import change_blocks
 from mlops.http.console.views._headline import quality_blocks
 from mlops.http.console.views._health import health_blocks
+from mlops.http.console.views._metrics import decided_metrics
 from mlops.http.console.views._waiting import waiting_blocks, waiting_rows
 from mlops.http.console.views.models import champion_blocks, promotion_of
 from mlops.model_registry import ModelVersion
@@ -31,7 +32,8 @@ def overview(parts: Parts, ask: Ask) -> View:
     waits = list(waiting_rows(parts, ask))
     panels = [Panel("health", t("overview.health"), health_blocks(ask, health, found_open), width="half")]
     if model_id is not None:
-        shown = champion_blocks(parts, ask, model_id, champion, promotion, with_evidence=False)
+        decided = decided_metrics(parts, model_id)
+        shown = champion_blocks(parts, ask, model_id, champion, promotion, decided, with_evidence=False)
         shown = [*model_choices(parts, ask, model_id), *shown]
         panels.append(Panel("champion", t("overview.champion"), shown, width="half"))
     panels.append(Panel("waiting", t("overview.waiting"), waiting_blocks(ask, waits)))

@@ -11,6 +11,7 @@ from mlops.http.console.evidence import evidence_blocks
 from mlops.http.console.parts import Parts
 from mlops.http.console.shown import MODEL, job_link, rollout_link, state, version_link
 from mlops.http.console.view import Choice, Choices, ConsoleBlock, Details, Panel, View
+from mlops.http.console.views._metrics import decided_first, decided_metrics
 from mlops.http.console.views.model_actions import version_actions
 from mlops.http.console.views.models import known_model, move_row
 from mlops.model_registry import ModelVersion
@@ -155,7 +156,8 @@ def _compared(
     t = ask.words
     blocks: list[ConsoleBlock] = [Choices(t("models.beside"), _offered(parts, one, champion, others))]
     all_of_them = [one, *others]
-    metrics = _side_by_side([each["metrics"] for each in all_of_them])
+    values = dict(_side_by_side([each["metrics"] for each in all_of_them]))
+    metrics = [(name, values[name]) for name in decided_first(values, decided_metrics(parts, one.model_id))]
     parameters = _side_by_side([_flat(each["parameters"]) for each in all_of_them])
     names = [each.version for each in all_of_them]
     if metrics:
