@@ -284,6 +284,20 @@ def test_the_overview_says_in_plain_words_what_is_wrong(make_world: MakeWorld) -
     assert panels["champion"]["facts"]["serving"] == "¡este proceso responde con 1.0.0!"
 
 
+def test_all_is_not_well_while_alerts_are_open(make_world: MakeWorld) -> None:
+    world = make_world()
+    well = {"health": lambda: {"status": "ok"}}
+    assert overview_of(world, **well)["verdict"] == "responde, con 1 alerta crítica abierta"
+    for each in world.alerts.open_alerts():
+        if each.severity == "critical":
+            world.alerts.resolve(each.alert_id, because="over", actor="ana")
+    assert overview_of(world, **well)["verdict"] == "responde, con 2 avisos abiertos"
+    for each in world.alerts.open_alerts():
+        world.alerts.resolve(each.alert_id, because="over", actor="ana")
+    world.fire("note", "A job waits.", "info")
+    assert overview_of(world, **well)["verdict"] == "todo bien"
+
+
 def test_the_overview_tells_what_waits_and_what_changed_once(make_world: MakeWorld) -> None:
     world = make_world()
     world.registry.freeze(because="a holiday", actor="luis")
