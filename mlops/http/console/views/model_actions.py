@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from mlops.http.console.ask import Ask
 from mlops.http.console.parts import Parts
+from mlops.http.console.shown import plan_sentence
 from mlops.http.console.view import Action, Actions, ConsoleBlock
 from mlops.model_registry import ModelVersion
 from mlops.model_registry.records import Approval, Freeze
@@ -35,7 +36,7 @@ def version_actions(
         if waiting is None:
             items.append(_promote(parts, ask, one, champion, rollout))
         if champion is not None and bar is None and rollout is None:
-            items.append(_roll_out(ask, one, champion))
+            items.append(_roll_out(parts, ask, one, champion))
         if one.status == "training":
             items.append(_act(ask, one, "validate"))
         items.append(_archive(ask, one, rollout))
@@ -101,8 +102,10 @@ def _promote(
     return Action("promote", f"/models/{one.model_id}/versions/{one.version}/promote", sentence, body, tone="good")
 
 
-def _roll_out(ask: Ask, one: ModelVersion, champion: ModelVersion) -> Action:
-    sentence = ask.words("models.will_roll_out", model=one.model_id, version=one.version, champion=champion.version)
+def _roll_out(parts: Parts, ask: Ask, one: ModelVersion, champion: ModelVersion) -> Action:
+    plan = plan_sentence(ask, parts.plan, champion=champion.version)
+    names = {"model": one.model_id, "version": one.version, "champion": champion.version}
+    sentence = ask.words("models.will_roll_out", **names, plan=plan)
     return Action("roll_out", f"/models/{one.model_id}/rollout/start", sentence, {"version": one.version})
 
 
