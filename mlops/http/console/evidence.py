@@ -100,7 +100,7 @@ def shadow_blocks(shadow: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]
 def preferred_blocks(preferred: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]:
     """Whose items were clicked in lists of both rankings."""
     rows: list[list[Cell]] = [
-        [ask.words.get(f"states.preferred.{name}", name), value]
+        [ask.words.get(f"states.preferred.{name}", name), ask.words.p_value(value) if name == "p_value" else value]
         for name, value in preferred.items()
         if name != "verdict"
     ]
@@ -251,7 +251,9 @@ def _span(low: float | None, high: float | None, ask: Ask) -> str:
 
 
 def _e_value(log_evidence: float) -> float:
-    return float(f"{math.exp(min(log_evidence, 700.0)):.3g}")
+    value = math.exp(min(log_evidence, 700.0))
+    # Nobody tells one that is so small from nothing.
+    return float(f"{value:.3g}") if value >= 0.001 else 0.0
 
 
 def _signed(value: float, ask: Ask) -> str:

@@ -12,6 +12,7 @@ from mlops.http.console.evidence import evidence_blocks, plain_blocks
 from mlops.http.console.parts import Parts
 from mlops.http.console.shown import job_link, shortened, state, version_link, who, why
 from mlops.http.console.view import Action, Actions, Choice, Choices, ConsoleBlock, Details, Pager, Panel, View
+from mlops.http.console.views._figures import brief
 from mlops.reports import Badge, Chart, Facts, Line, Link, Prose, Said, Table, progress_bar, timeline_chart
 from mlops.reports.page import Cell
 from mlops.retraining.jobs import JOB_STATES, OPEN, RetrainingJob
@@ -109,7 +110,7 @@ def _figures(parts: Parts, ask: Ask, found: CheckedNeed) -> Sequence[ConsoleBloc
     config = parts.retraining.config
     figures: Mapping[str, Any] = {} if found.need is None else found.need.figures
     plain = [
-        (name, value)
+        (name, value if isinstance(value, int) else brief(value))
         for name, value in figures.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]

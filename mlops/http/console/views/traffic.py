@@ -10,7 +10,7 @@ from mlops.http.console.ask import Ask
 from mlops.http.console.measures import Breakdown, TrafficMeasures
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import ConsoleBlock, Details, Panel, View
-from mlops.http.console.views._figures import rounded
+from mlops.http.console.views._figures import brief, rounded
 from mlops.http.console.views._windows import Window, chosen_window, window_choices
 from mlops.monitoring.protocol import Bucket, Metrics, Stats
 from mlops.reports import Badge, Chart, Facts, Limit, Plot, Prose, Table, Trace, time_chart, time_columns
@@ -117,7 +117,7 @@ def _requests(read: _Read, ask: Ask) -> Sequence[ConsoleBlock]:
     t = ask.words
     facts: list[tuple[str, Cell]] = [
         ("requests", round(read.n_requests)),
-        ("requests_per_minute", rounded(read.n_requests / ((ask.now - read.since).total_seconds() / 60))),
+        ("requests_per_minute", brief(read.n_requests / ((ask.now - read.since).total_seconds() / 60))),
         ("failures", round(_sum(read.all_errors))),
         ("failed_percent", _percent(read.all_errors)),
         *((f"{name}_ms", rounded(read.all_latency.get(name))) for name in _QUANTILES),
