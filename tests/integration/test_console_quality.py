@@ -108,8 +108,8 @@ def test_what_trainings_compared_is_shown_with_their_intervals(world: World, par
 def test_the_estimate_stands_beside_what_was_observed(parts: Parts) -> None:
     view = quality(parts, asked(parts))
     facts = next(each for each in as_json(view, asked(parts))["panels"] if each["name"] == "estimate-click")["facts"]
-    assert facts["expected"] == pytest.approx(0.29)
-    assert facts["calibration_error"] == pytest.approx(0.02)
+    assert facts["expected"] == "29\N{NO-BREAK SPACE}%"
+    assert facts["calibration_error"] == "2\N{NO-BREAK SPACE}%"
     assert facts["steps_within_band"] == facts["steps_compared"] > 0
 
 
