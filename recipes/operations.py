@@ -113,7 +113,9 @@ class Operations:
     def _raise_alarm(self, model_id: str, sentence: str, figures: Mapping[str, Any]) -> None:
         # A challenger that was taken back is a matter for the morning; one that could not be is not.
         severity: Severity = "warning" if "rollout" in figures else "critical"
-        firing = Firing("rollout", sentence, severity=severity, labels={"model_id": model_id}, evidence=figures)
+        # By version: an alert that nobody has closed must not be written over by a rollback weeks later.
+        labels = {"model_id": model_id, "version": str(figures["version"])}
+        firing = Firing("rollout", sentence, severity=severity, labels=labels, evidence=figures)
         self._alerting.patient.fire(firing)
 
     def _totals(self) -> Iterable[Total]:

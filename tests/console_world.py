@@ -192,6 +192,7 @@ class World(ModelsApp):
             "model_ids": lambda: [MODEL, *(each for each in self.registry.model_ids() if each != MODEL)],
             "clock": self.clock,
             "headline": HEADLINE,
+            "plan": PLAN,
             "traffic": TRAFFIC,
             "quality": QualityMeasures(
                 self.tallies,

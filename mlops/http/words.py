@@ -83,14 +83,22 @@ class Words:
         return text.translate(_SWAPPED) if self.language == "es" else text
 
     def share(self, value: float) -> str:
-        """*value*, 0 to 1, as a percentage: "12,3 %"."""
-        return f"{self.number(float(f'{100 * value:.3g}'))}\N{NO-BREAK SPACE}%"
+        """*value*, 0 to 1, as a percentage: "12,3 %" in Spanish, "12.3%" in English."""
+        space = "\N{NO-BREAK SPACE}" if self.language == "es" else ""
+        return f"{self.number(float(f'{100 * value:.3g}'))}{space}%"
+
+    def p_value(self, value: float) -> str:
+        """A probability that chance explains what was seen: "0,021", and "< 0,001" where it is smaller than that."""
+        if value < _LEAST_P:
+            return f"<\N{NO-BREAK SPACE}{self.number(_LEAST_P)}"
+        return self.number(float(f"{value:.2g}"))
 
     def time(self, at: datetime) -> str:
         """*at* in UTC, to the minute."""
         return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+_LEAST_P = 0.001
 _SWAPPED = str.maketrans({",": ".", ".": ","})
 
 

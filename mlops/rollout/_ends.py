@@ -17,7 +17,7 @@ from mlops.rollout.state import Rollout, Status, check_move
 
 _log = logging.getLogger("mlops.rollout")
 
-# Told of a model, a sentence and the figures that led to it.
+# Told of a model, a sentence and the figures that led to it, among them the challenger as "version".
 Alarm = Callable[[str, str, Mapping[str, Any]], object]
 Serving = Callable[[str], str | None]
 
@@ -204,7 +204,7 @@ class Ends:
 
     def _raise_alarm(self, rollout: Rollout, sentence: str, figures: Mapping[str, Any]) -> None:
         try:
-            self._alarm(rollout.model_id, sentence, figures)
+            self._alarm(rollout.model_id, sentence, {"version": rollout.challenger, **figures})
         except Exception:
             # Whoever is told must not keep a rollout from ending.
             _log.exception("the alarm of %s could not be raised: %s", rollout.name, sentence)

@@ -49,7 +49,7 @@ class RolloutController:
 
         Args:
             alarm: told, at least once each, that a challenger was taken back, a comparison became void, a rollout
-                expired, or a rollback could not be carried out.
+                expired, or a rollback could not be carried out; the challenger is among the figures, as ``version``.
             serving: the version of a model that answers now, None where none does: asked after a rollback.
             expect: what is expected of a challenger before it gets any traffic; default: nothing. Commands ask
                 installed packages, see :class:`~mlops.rollout.expecting.InstalledExpectations`.

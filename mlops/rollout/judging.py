@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from scipy.special import betaincinv
 
+from mlops.reports.figures import shown_number
 from mlops.rollout.counts import Totals, bucket_seconds, percentile_bucket, slower_than
 from mlops.rollout.guards import STREAK, Guard
 from mlops.rollout.interleaving import Preference, log_evidence_losing, preference_of
@@ -86,7 +87,10 @@ def _rate(events: int, n: int) -> str:
 
 
 def _e_value(log_evidence: float) -> str:
-    return f"{math.exp(log_evidence):.3g}" if log_evidence < 20 else "over 10⁸"
+    if log_evidence >= 20:
+        return "over 10⁸"
+    value = math.exp(log_evidence)
+    return shown_number(float(f"{value:.3g}")) if value >= 0.001 else "under 0.001"
 
 
 @dataclass(frozen=True, slots=True)

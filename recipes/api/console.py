@@ -11,6 +11,7 @@ from mlops.http.console.measures import (
     TrafficMeasures,
 )
 from mlops.monitoring.thresholds import thresholds_of
+from mlops.rollout import plan_from_settings
 from recipes.api.console_panels import compared_panel, golden_panel, query_map_panel
 from recipes.api.health import HealthReport
 from recipes.live_quality import OUTCOMES
@@ -45,6 +46,7 @@ def console_parts(service: Service, health: HealthReport) -> Parts:
             ],
         },
         notice=service.settings.console_notice,
+        plan=plan_from_settings(service.settings),
         traffic=_traffic(service),
         quality=QualityMeasures(
             tallies=service.insight.days.read,

@@ -163,6 +163,8 @@ def bad_model(story: Story) -> Observed:
     metadata = ModelMetadata(
         MODEL_ID,
         version,
+        # As its moves are: by the clock of this machine it would be registered after it was taken back.
+        timestamp=story.service.clock(),
         description="Bad on purpose, for the demonstration: the quickest recipe first, whatever was asked.",
     )
     registry.register(

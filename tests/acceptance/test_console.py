@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from functools import cache
@@ -197,6 +198,17 @@ def test_an_old_page_is_told_that_somebody_else_was_quicker(at_desk: Operator, w
     at_desk.page.keyboard.press("Escape")
     expect(at_desk.page.locator("h1")).to_contain_text("resuelta")
     assert world.alerts.get(2).resolved_because == "it is over"
+    at_desk.forgive(409)
+
+
+def test_a_refusal_of_another_kind_gives_the_reason_of_the_api(at_desk: Operator, world: World) -> None:
+    at_desk.open("/despliegues")
+    at_desk.page.get_by_role("button", name="Pausar").click()
+    dialog = at_desk.page.get_by_role("dialog")
+    dialog.get_by_label("¿Por qué?").fill("espero a mañana")
+    world.rollouts.pause("ranker", because="until tomorrow", actor="luis")
+    dialog.get_by_role("button", name="Confirmar").click()
+    expect(dialog.get_by_role("status")).to_have_text(re.compile("^No se hizo: .* is paused already$"))
     at_desk.forgive(409)
 
 

@@ -103,6 +103,14 @@ def test_the_page_says_of_needs_and_jobs_what_the_api_says(make_world: MakeWorld
     assert [row["job"] for row in failed] == ["#2"]
 
 
+def test_an_age_is_told_as_one_would_say_it(make_world: MakeWorld) -> None:
+    world = make_world()
+    world.clock.forward(hours=3)
+    told = world.post("/retrain/check", {"model_ids": [MODEL]})["models"][0]
+    assert told["figures"]["age_days"] == 8.125
+    assert said(world, "/reentrenamiento")[f"need-{MODEL}"]["facts"]["age_days"] == 8.1
+
+
 def test_a_job_is_approved_from_its_page_and_shows_what_it_rested_on(make_world: MakeWorld) -> None:
     world = make_world()
     page = said(world, "/reentrenamiento/3")

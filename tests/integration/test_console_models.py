@@ -111,6 +111,23 @@ def test_versions_stand_side_by_side_with_how_far_they_differ(make_world: MakeWo
     assert world.send("GET", f"/consola/modelos/{MODEL}/2.0.0?con=9.9.9").status_code == 404
 
 
+def test_what_the_gates_decide_on_stands_before_figures_of_the_training(make_world: MakeWorld) -> None:
+    world = make_world()
+    counts = {f"a_{number}": float(number) for number in range(8)}
+    world.registry.register(
+        ModelMetadata(MODEL, "2.0.0", metrics={**counts, "closeness": -0.7}), artefact={"model.json": b"1"}
+    )
+    world.registry.promote(MODEL, "2.0.0", because="closer")
+    for address in ("", "/modelos"):
+        facts = said(world, address)["champion"]["facts"]
+        assert [name for name in facts if name in {*counts, "closeness"}] == ["closeness", *list(counts)[:5]]
+    assert list(rows(said(world, "/modelos")["versions"])[0])[4:] == [
+        "closeness", "coverage", "mrr", "ndcg@3", "mean", "a_0",
+    ]  # fmt: skip
+    side_by_side = rows(said(world, f"/modelos/{MODEL}/2.0.0")["compare"])
+    assert [row["metric"] for row in side_by_side] == ["closeness", *counts]
+
+
 def test_leafing_through_shows_every_version_once(make_world: MakeWorld) -> None:
     world = make_world()
     add_versions(world, 120)
@@ -189,16 +206,60 @@ def test_everything_that_the_pages_offer_is_carried_out(make_world: MakeWorld) -
             seen.setdefault(re.sub(r"\d+(\.\d+)*", "N", each.url), (address, each))
     names = {pattern.rsplit("/", 1)[-1] for pattern in seen}
     assert names >= {
-        "promote", "rollback", "validate", "archive", "approve", "reject", "unbar", "start", "unfreeze", "check",
-        "retrain", "cancel", "pause", "abort", "promote-now",
+        "promote", "rollback", "validate", "archive", "approve", "reject", "unbar", "unfreeze", "check", "retrain",
+        "cancel", "pause", "abort", "promote-now",
     }  # fmt: skip
     for _, each in seen.values():
         if "/alerts" in each.url or each.url.endswith(("freeze", "check")):
             continue
         answer = make_world().send("POST", each.url, json=each.body)
-        # A second rollout is refused while one is under way: that is the only thing that a page cannot know to be free.
-        allowed = {200, 202, 409} if each.url.endswith("/rollout/start") else {200, 202}
-        assert answer.status_code in allowed, (each, answer.text)
+        assert answer.status_code in {200, 202}, (each, answer.text)
+
+
+def test_a_version_on_its_way_says_so_and_a_second_rollout_is_not_offered(make_world: MakeWorld) -> None:
+    world = make_world()
+    page = said(world, f"/modelos/{MODEL}/1.4.0")
+    assert page[""]["lead"].endswith("1.4.0 responde a una parte de los usuarios junto a 1.1.0.")
+    facts = page["version"]["facts"]
+    assert (facts["rollout"], facts["stage"], facts["share"]) == ("#3", "canario", "20\N{NO-BREAK SPACE}%")
+    assert 'href="/consola/despliegues/3"' in world.send("GET", f"/consola/modelos/{MODEL}/1.4.0").text
+    assert said(world, f"/modelos/{MODEL}/1.5.0")["version"]["facts"]["rollout_of_another"] == "#3: 1.4.0"
+    start = f"/models/{MODEL}/rollout/start"
+    for version in ("1.4.0", "1.5.0"):
+        assert start not in {each.url for each in offers(world, f"/modelos/{MODEL}/{version}")}
+    world.rollouts.abort(MODEL, because="enough was seen", actor="ana")
+    assert "rollout" not in said(world, f"/modelos/{MODEL}/1.4.0")["version"]["facts"]
+    again = offer(world, f"/modelos/{MODEL}/1.4.0", start)
+    assert again.sentence.replace("\N{NO-BREAK SPACE}", " ") == (
+        "ranker 1.4.0 empieza a entrar poco a poco junto a 1.1.0. El plan: responde al 20 % y 50 % de los usuarios, al "
+        "menos 1 h cada parte; pasa a producción, vigilada 1 h. Los guardianes (peticiones fallidas, más lentas que el "
+        "p95 del campeón, listas con clic, respuestas no válidas y fallos seguidos) la retiran solos si empeora. Si en "
+        "24 h no ha terminado, se queda 1.1.0."
+    )
+    world.post(again.url, again.body)
+
+
+def test_what_ends_a_rollout_says_so_before_it_is_done(make_world: MakeWorld) -> None:
+    world = make_world()
+    of = f"/modelos/{MODEL}"
+    ends = "Con ello termina el despliegue 3"
+    for version, action in (("1.4.0", "archive"), ("1.5.0", "approve"), ("1.1.0", "archive")):
+        found = offer(world, f"{of}/{version}", f"/models/{MODEL}/versions/{version}/{action}")
+        assert f"{ends}: nadie recibe ya 1.4.0" in found.sentence
+    for address in ("", "/modelos", f"{of}/1.0.0"):
+        assert ends in offer(world, address, f"/models/{MODEL}/rollback").sentence
+    assert ends not in offer(world, f"{of}/1.5.0", f"/models/{MODEL}/versions/1.5.0/reject").sentence
+    promote = offer(world, f"{of}/1.4.0", f"/models/{MODEL}/versions/1.4.0/promote")
+    assert "El despliegue 3 se salta las etapas que quedan" in promote.sentence
+    world.post(promote.url, promote.body)
+    world.rollouts.step()
+    watched = said(world, f"{of}/1.4.0")
+    assert watched["version"]["facts"]["stage"] == "vigilado en producción"
+    assert f"{ends}, y 1.4.0 queda vetada." in offer(world, "", f"/models/{MODEL}/rollback").sentence
+    back = offer(world, "", f"/models/{MODEL}/rollback")
+    world.post(back.url, back.body)
+    world.rollouts.step()
+    assert [bar.version for bar in world.rollouts.bars(MODEL)][-1] == "1.4.0"
 
 
 def test_the_overview_says_in_plain_words_what_is_wrong(make_world: MakeWorld) -> None:
@@ -227,6 +288,20 @@ def test_the_overview_says_in_plain_words_what_is_wrong(make_world: MakeWorld) -
          "in_detail": health["reasons"][2]},
     ]  # fmt: skip
     assert panels["champion"]["facts"]["serving"] == "¡este proceso responde con 1.0.0!"
+
+
+def test_all_is_not_well_while_alerts_are_open(make_world: MakeWorld) -> None:
+    world = make_world()
+    well = {"health": lambda: {"status": "ok"}}
+    assert overview_of(world, **well)["verdict"] == "responde, con 1 alerta crítica abierta"
+    for each in world.alerts.open_alerts():
+        if each.severity == "critical":
+            world.alerts.resolve(each.alert_id, because="over", actor="ana")
+    assert overview_of(world, **well)["verdict"] == "responde, con 2 avisos abiertos"
+    for each in world.alerts.open_alerts():
+        world.alerts.resolve(each.alert_id, because="over", actor="ana")
+    world.fire("note", "A job waits.", "info")
+    assert overview_of(world, **well)["verdict"] == "todo bien"
 
 
 def test_the_overview_tells_what_waits_and_what_changed_once(make_world: MakeWorld) -> None:

@@ -170,7 +170,7 @@ def test_who_may_only_read_sees_every_page_and_no_button(world: World, tokens: d
 
 
 def test_without_a_key_this_machine_alone_gets_in(world: World) -> None:
-    assert "Eres loopback" in world.send("GET", "/consola/alertas").text
+    assert "desde esta máquina" in world.send("GET", "/consola/alertas").text
     for address in ("/consola/alertas", "/consola/alertas?formato=json", "/consola/vivo"):
         answer = world.send("GET", address, client="192.0.2.7")
         assert answer.status_code == 403

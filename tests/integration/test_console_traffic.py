@@ -19,7 +19,7 @@ from mlops.http.console.views._windows import WINDOWS
 from mlops.http.console.views.traffic import traffic
 from mlops.http.words import Language
 from mlops.monitoring.collector import MetricsCollector
-from mlops.reports import Table
+from mlops.reports import Chart, Table
 from tests.console_world import TRAFFIC, World
 
 WORDS = load_words()
@@ -61,6 +61,9 @@ def test_the_figures_are_those_of_the_metrics(world: World, window: str) -> None
     (route,) = rows(view, "by-route")
     assert route["failures"] == round(requests["count"] * world.metrics.get_stats("error_rate", minutes)["mean"])
     assert [row["stage"] for row in rows(view, "stages")] == ["parse", "encode"]
+    assert [row["answers"] for row in rows(view, "stages")] == [
+        world.metrics.get_stats(name, minutes)["count"] for name in ("parse_ms", "encode_ms")
+    ]
 
 
 def test_a_bad_hour_is_seen_where_it_was_and_the_verdict_tells(world: World) -> None:
@@ -72,6 +75,21 @@ def test_a_bad_hour_is_seen_where_it_was_and_the_verdict_tells(world: World) -> 
     verdict = traffic(strict, asked(strict)).verdict
     assert verdict is not None
     assert (verdict.tone, verdict.text) == ("bad", "falla demasiado y demasiado lento")
+
+
+def test_the_chart_names_the_limit_that_the_verdict_judges_by_and_what_is_slow(world: World) -> None:
+    parts = world.parts(traffic=replace(TRAFFIC, latency_limit_ms=640, slow_ms=320))
+    view = traffic(parts, asked(parts))
+    (chart,) = next(panel for panel in view.panels if panel.name == "latency").blocks
+    assert isinstance(chart, Chart)
+    assert "640\N{NO-BREAK SPACE}ms" in chart.caption
+    assert "320\N{NO-BREAK SPACE}ms" in chart.caption
+    assert ">límite<" in chart.drawing
+    assert ">lenta<" in chart.drawing
+    same = world.parts(traffic=replace(TRAFFIC, latency_limit_ms=320, slow_ms=320))
+    (chart,) = next(panel for panel in traffic(same, asked(same)).panels if panel.name == "latency").blocks
+    assert isinstance(chart, Chart)
+    assert ">lenta<" not in chart.drawing
 
 
 def test_the_arms_of_a_rollout_under_way_are_told_apart(world: World) -> None:

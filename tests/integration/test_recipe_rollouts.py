@@ -66,10 +66,10 @@ class Kitchen:
         # By chance one arm may be drawn so often at first that it is taken back before the other was drawn at all.
         self.controller._new_key = lambda: KEY
 
-    def begin(self, plan: RolloutPlan = PLAN) -> Rollout:
-        ranker = HybridRanker("1.1.0", semantic_weight=0.5, popularity_weight=0.5)
-        self.service.registry.register(ModelMetadata(MODEL_ID, "1.1.0"), artefact=ranker.files())
-        begun = self.controller.start(MODEL_ID, "1.1.0", plan=plan)
+    def begin(self, plan: RolloutPlan = PLAN, *, version: str = "1.1.0", semantic_weight: float = 0.5) -> Rollout:
+        ranker = HybridRanker(version, semantic_weight=semantic_weight, popularity_weight=1 - semantic_weight)
+        self.service.registry.register(ModelMetadata(MODEL_ID, version), artefact=ranker.files())
+        begun = self.controller.start(MODEL_ID, version, plan=plan)
         self.rollout.refresh()
         return begun
 
@@ -140,10 +140,22 @@ def test_a_challenger_that_fails_is_never_seen_and_is_taken_back_with_an_alert(
     assert [bar.version for bar in kitchen.controller.bars(MODEL_ID)] == ["1.1.0"]
     [alert] = kitchen.service.operations.alerts.open_alerts()
     assert (alert.rule, alert.severity, alert.sentence) == ("rollout", "warning", last.because)
+    assert alert.labels == {"model_id": MODEL_ID, "version": "1.1.0"}
     events = [event.kind for event in kitchen.controller.events(last.rollout_id)]
     assert events[-3:] == ["rolled_back", "archived", "verified"]
     kitchen.rollout.refresh()
     assert {kitchen.answer(user).arm for user in range(10)} == {None}
+
+
+def test_a_version_taken_back_later_leaves_the_alert_of_the_one_before_as_it_was(kitchen: Kitchen) -> None:
+    for version, weight in (("1.1.0", 0.5), ("1.2.0", 0.25)):
+        kitchen.begin(version=version, semantic_weight=weight)
+        kitchen.controller.promote_now(MODEL_ID, because="looks right", actor="ana")
+        kitchen.service.registry.rollback(MODEL_ID, because="by hand", actor="ana")
+        kitchen.controller.step()
+    later, first = kitchen.service.operations.alerts.open_alerts()
+    assert (first.labels["version"], first.count, first.sentence[:5]) == ("1.1.0", 1, "1.1.0")
+    assert (later.labels["version"], later.count, later.sentence[:5]) == ("1.2.0", 1, "1.2.0")
 
 
 def test_after_its_promotion_the_version_before_stands_in_and_a_failure_goes_back_to_it(kitchen: Kitchen) -> None:

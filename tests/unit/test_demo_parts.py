@@ -6,10 +6,12 @@ import socket
 import threading
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from recipes.demo import server
+from recipes.demo import server, stages
 from recipes.demo.client import Client
 from recipes.demo.clock import LeapingClock
 from recipes.demo.errors import DemoFailed, Refused
@@ -48,6 +50,18 @@ class _Refuses(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
+
+
+def test_the_version_that_is_bad_on_purpose_is_registered_at_the_time_of_the_story() -> None:
+    registered = []
+
+    def register(metadata: Any, **_named: Any) -> None:
+        registered.append(metadata)
+
+    registry = SimpleNamespace(next_version=lambda model_id, part: "1.2.0", register=register)
+    story: Any = SimpleNamespace(service=SimpleNamespace(registry=registry, clock=lambda: BEGIN))
+    next(stages.bad_model(story))
+    assert [one.timestamp for one in registered] == [BEGIN]
 
 
 def test_a_refusal_is_told_from_a_failure_and_says_why() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 from typing import Any
 
@@ -165,6 +166,18 @@ def test_to_swap_farther_down_changes_less(ranking: list[int], at: int) -> None:
     overlaps = [rank_overlap(ids, [str(each) for each in swapped(j)]) for j in (0, i)]
     assert overlaps[0] <= overlaps[1] + 1e-12
     assert overlaps[1] == pytest.approx(rank_overlap([str(each) for each in swapped(i)], ids))
+
+
+@pytest.mark.parametrize(
+    ("log_evidence", "said"),
+    [(math.log(3_180), "evidence 3,180 of 60 needed"), (math.log(0.5), "evidence 0.5 of 60 needed"),
+     (-30.0, "evidence under 0.001 of 60 needed"), (21.0, "evidence over 10⁸ of 60 needed")],
+)  # fmt: skip
+def test_evidence_is_told_in_full(log_evidence: float, said: str) -> None:
+    reading = Reading(
+        "error_rate", "failed", 100, 2, 1_000, 20, 0.5, log_evidence, math.log(60), None, None, breached=False
+    )
+    assert reading.sentence.endswith(said)
 
 
 def test_a_promoted_challenger_is_held_to_the_upper_end_of_its_champions_rate_and_the_margin() -> None:

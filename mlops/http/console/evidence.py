@@ -34,7 +34,18 @@ def evidence_blocks(evidence: Any, ask: Ask) -> Sequence[ConsoleBlock]:
         blocks += _both(evidence["comparison"], ask)
     if evidence.get("guards"):
         blocks += guard_blocks(evidence, ask)
-    return blocks or [Table(["name", "value"], _plain_rows(evidence))]
+    return blocks or plain_blocks(evidence, ask)
+
+
+def plain_blocks(values: Mapping[str, Any], ask: Ask, caption: str = "") -> Sequence[ConsoleBlock]:
+    """*values* of no known form: each in a row, mappings flattened; each list of mappings as a table of its own.
+
+    Args:
+        caption: of the first table.
+    """
+    rows, tables = _plain_rows(values, ask)
+    blocks: list[ConsoleBlock] = [Table(["name", "value"], rows[:_MOST_ROWS], caption)] if rows else []
+    return [*blocks, *tables]
 
 
 def guard_blocks(figures: Mapping[str, Any], ask: Ask, *, folded: bool = True) -> Sequence[ConsoleBlock]:
@@ -89,7 +100,7 @@ def shadow_blocks(shadow: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]
 def preferred_blocks(preferred: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]:
     """Whose items were clicked in lists of both rankings."""
     rows: list[list[Cell]] = [
-        [ask.words.get(f"states.preferred.{name}", name), value]
+        [ask.words.get(f"states.preferred.{name}", name), ask.words.p_value(value) if name == "p_value" else value]
         for name, value in preferred.items()
         if name != "verdict"
     ]
@@ -240,18 +251,47 @@ def _span(low: float | None, high: float | None, ask: Ask) -> str:
 
 
 def _e_value(log_evidence: float) -> float:
-    return float(f"{math.exp(min(log_evidence, 700.0)):.3g}")
+    value = math.exp(min(log_evidence, 700.0))
+    # Nobody tells one that is so small from nothing.
+    return float(f"{value:.3g}") if value >= 0.001 else 0.0
 
 
 def _signed(value: float, ask: Ask) -> str:
     return f"{'+' if value > 0 else ''}{ask.words.number(value)}"
 
 
-def _plain_rows(values: Mapping[str, Any], prefix: str = "") -> list[list[Cell]]:
+def _plain_rows(values: Mapping[str, Any], ask: Ask, prefix: str = "") -> tuple[list[list[Cell]], list[Table]]:
+    """(rows, tables) of *values*: names of what lies deeper are joined by dots."""
     rows: list[list[Cell]] = []
+    tables: list[Table] = []
     for name, value in values.items():
         if isinstance(value, Mapping):
-            rows += _plain_rows(value, f"{prefix}{name}.")
+            more = _plain_rows(value, ask, f"{prefix}{name}.")
+            rows += more[0]
+            tables += more[1]
+        elif isinstance(value, list | tuple) and value and all(isinstance(each, Mapping) for each in value):
+            tables.append(_table_of(value, ask, f"{prefix}{name}"))
         else:
-            rows.append([f"{prefix}{name}", value if isinstance(value, str | int | float | None) else str(value)])
-    return rows[:_MOST_ROWS]
+            rows.append([f"{prefix}{name}", _plain(value, ask)])
+    return rows, tables
+
+
+def _table_of(values: Sequence[Mapping[str, Any]], ask: Ask, caption: str) -> Table:
+    columns = list(dict.fromkeys(name for each in values for name in each))
+    rows = [[_plain(each.get(name), ask) for name in columns] for each in values[:_MOST_ROWS]]
+    return Table(columns, rows, caption)
+
+
+def _plain(value: Any, ask: Ask) -> Cell:
+    if isinstance(value, str | int | float | None):
+        return value
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_text(each, ask)}" for name, each in value.items()) or None
+    if isinstance(value, list | tuple):
+        return ", ".join(_text(each, ask) for each in value) or None
+    return str(value)
+
+
+def _text(value: Any, ask: Ask) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return ask.words.number(value) if is_number else str(value)

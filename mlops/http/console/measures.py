@@ -38,7 +38,7 @@ class TrafficMeasures:
         latency: of an answer, in milliseconds.
         latency_limit_ms: what its 95th percentile is held to.
         error_limit: what the share of errors is held to, 0 to 1.
-        slow_ms: what an answer counts as slow beyond, for the line in the chart.
+        slow_ms: what an answer counts as slow beyond; a line in the chart, beside that of *latency_limit_ms*.
         breakdowns: in the order of the page.
         stages: metrics of the stages of an answer in milliseconds, by their names, in the order of the path.
         version_label: label of *latency* that names the version; the arms of a rollout are told apart by it.

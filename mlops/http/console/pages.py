@@ -44,7 +44,7 @@ class Page:
 
 PAGES: tuple[Page, ...] = (
     Page("overview", "", overview.overview, ("health", "alerts", "models", "jobs", "rollouts", "metrics")),
-    Page("models", "/modelos", models.models, ("models",)),
+    Page("models", "/modelos", models.models, ("models", "rollouts")),
     Page("models", "/modelos/{model_id}/{version}", version.version, ("models", "rollouts"), is_in_menu=False),
     Page("traffic", "/trafico", traffic.traffic, ("metrics", "rollouts")),
     Page("quality", "/calidad", quality.quality, ("metrics", "models", "jobs")),

@@ -14,7 +14,7 @@ from mlops.model_registry import ModelRegistry
 from mlops.monitoring.alerts import AlertBook
 from mlops.monitoring.collector import MetricsCollector
 from mlops.retraining import RetrainingOrchestrator
-from mlops.rollout import RolloutController
+from mlops.rollout import RolloutController, RolloutPlan
 
 # Panels that an application adds to a page: the page's name, and what makes them.
 Extra = Callable[[Ask], Sequence[Panel]]
@@ -62,6 +62,7 @@ class Parts:
         extras: panels for pages, by the page's name, such as ``quality``.
         headline: the figure of quality that the overview shows; None for none.
         notice: a sentence over every page, such as that the traffic is simulated; empty for none.
+        plan: that of a rollout which names none, for who is about to begin one.
         traffic: which metrics tell of it; None where none do.
         quality: what is known of it; None where nothing is.
         clock: the time.
@@ -78,6 +79,7 @@ class Parts:
     extras: Mapping[str, Extra] = field(default_factory=dict)
     headline: Headline | None = None
     notice: str = ""
+    plan: RolloutPlan = field(default_factory=RolloutPlan)
     traffic: TrafficMeasures | None = None
     quality: QualityMeasures | None = None
     clock: Clock = utc_now

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from mlops.http.console.ask import Ask
 from mlops.http.console.parts import Parts
@@ -10,6 +10,7 @@ from mlops.http.console.view import Choice, Choices, ConsoleBlock
 from mlops.model_registry.records import Freeze
 from mlops.reports import Badge, Link, Said
 from mlops.reports.page import Cell, Tone
+from mlops.rollout.plan import RolloutPlan
 
 MODEL = "modelo"
 
@@ -90,6 +91,37 @@ def job_link(ask: Ask, job_id: int) -> Link:
 def rollout_link(ask: Ask, rollout_id: int) -> Link:
     """A rollout, and the way to its page."""
     return Link(f"#{rollout_id}", ask.link("despliegues", str(rollout_id)))
+
+
+def plan_sentence(ask: Ask, plan: RolloutPlan, *, champion: str) -> str:
+    """What a rollout by *plan* does, step by step, what its guards watch, and what comes when its time is over."""
+    t = ask.words
+    guards = t.joined([t.get(f"states.guard.{each.name}", each.name) for each in plan.watched])
+    sentences = [
+        t("rollouts.plan_is", steps="; ".join(_steps(ask, plan, champion))),
+        t("rollouts.plan_guards", guards=guards),
+        t(f"rollouts.plan_over.{plan.default}", time=_length(ask, plan.max_seconds), champion=champion),
+    ]
+    return " ".join(sentences)
+
+
+def _steps(ask: Ask, plan: RolloutPlan, champion: str) -> Iterator[str]:
+    t = ask.words
+    if plan.shadow_seconds:
+        yield t("rollouts.plan_shadow", time=_length(ask, plan.shadow_seconds))
+    if plan.interleave_seconds:
+        time, share = _length(ask, plan.interleave_seconds), t.share(plan.interleave_share)
+        yield t("rollouts.plan_interleave", time=time, share=share, champion=champion)
+    shares = t.joined([t.share(each) for each in plan.shares])
+    yield t("rollouts.plan_shares", shares=shares, time=_length(ask, plan.hold_seconds))
+    yield t("rollouts.plan_watch", time=_length(ask, plan.watch_seconds))
+
+
+def _length(ask: Ask, seconds: float) -> str:
+    for unit, size in (("hours", 3_600), ("minutes", 60)):
+        if seconds >= size and seconds % size == 0:
+            return ask.words(f"rollouts.{unit}", n=ask.words.number(seconds / size))
+    return ask.words("rollouts.seconds", n=ask.words.number(seconds))
 
 
 def shortened(digest: str | None) -> str | None:

@@ -8,7 +8,13 @@
 
   // --- Actions ---------------------------------------------------------------------------------------------------
 
-  const clauseFor = (status, words) => ({ 401: words.forbidden, 403: words.forbidden, 409: words.conflict })[status] ?? words.failed;
+  // Of all refusals (409) those that say that the page is old; the others give their own reason.
+  const STALE = new Set(["Conflict", "RolloutOpen", "IllegalMove", "JobConflict", "AlertClosed"]);
+
+  const clauseFor = (status, error, words) => {
+    if (status === 409) return STALE.has(error) ? words.conflict : words.failed;
+    return { 401: words.forbidden, 403: words.forbidden }[status] ?? words.failed;
+  };
 
   const show = (status, text, english = "") => {
     status.textContent = text;
@@ -46,7 +52,7 @@
         return;
       }
       const problem = await response.json().catch(() => ({}));
-      show(status, clauseFor(response.status, status.dataset), String(problem.detail ?? response.status));
+      show(status, clauseFor(response.status, problem.error, status.dataset), String(problem.detail ?? response.status));
       isMissed = true; // What the page shows may be old: shown anew once the dialog is closed.
       submit.disabled = response.status === 409;
     } catch {

@@ -9,7 +9,6 @@ from mlops.http.console.ask import Ask
 from mlops.http.console.measures import EstimateMeasures
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import ConsoleBlock, Panel
-from mlops.http.console.views._figures import rounded
 from mlops.http.console.views._windows import Window
 from mlops.reports import Chart, Facts, Plot, Prose, Trace, time_chart
 from mlops.reports.page import Cell
@@ -47,7 +46,7 @@ def _estimate(
         traces.append(Trace(t("quality.observed"), list(observed.items()), "second"))
     text = t("quality.estimate_caption", outcome=name)
     plot = Plot(since, ask.now, window.step, heading, text, show=t.share)
-    facts = _estimate_facts(rate, low, high, observed)
+    facts = _estimate_facts(rate, low, high, observed, ask)
     blocks: list[ConsoleBlock] = [Chart(time_chart(traces, plot, band=band, zero=True), text), facts]
     return Panel(f"estimate-{outcome}", heading, blocks, width="half")
 
@@ -57,16 +56,20 @@ def _estimate_facts(
     low: Mapping[datetime, float],
     high: Mapping[datetime, float],
     observed: Mapping[datetime, float],
+    ask: Ask,
 ) -> Facts:
+    def share(value: float | None) -> str | None:
+        return None if value is None else ask.words.share(value)
+
     newest = max(rate)
     both = [at for at in rate if at in observed]
     banded = [at for at in both if at in low and at in high]
     rows: list[tuple[str, Cell]] = [
-        ("expected", rounded(rate[newest])),
-        ("low", rounded(low.get(newest))),
-        ("high", rounded(high.get(newest))),
-        ("observed", rounded(observed[max(observed)]) if observed else None),
-        ("calibration_error", rounded(sum(abs(rate[at] - observed[at]) for at in both) / len(both)) if both else None),
+        ("expected", share(rate[newest])),
+        ("low", share(low.get(newest))),
+        ("high", share(high.get(newest))),
+        ("observed", share(observed[max(observed)]) if observed else None),
+        ("calibration_error", share(sum(abs(rate[at] - observed[at]) for at in both) / len(both)) if both else None),
         ("steps_within_band", sum(low[at] <= observed[at] <= high[at] for at in banded) if banded else None),
         ("steps_compared", len(banded) if banded else None),
     ]

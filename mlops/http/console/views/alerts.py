@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from mlops.errors import UnknownAlert
 from mlops.http.console.ask import Ask
+from mlops.http.console.evidence import plain_blocks
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import Action, Actions, Choice, Choices, ConsoleBlock, Pager, Panel, View
 from mlops.monitoring.alert_records import Alert, Mute, State
@@ -53,8 +53,7 @@ def alert(parts: Parts, ask: Ask) -> View:
     found = parts.alerts.get(ask.path_number("alert_id", UnknownAlert))
     panels = [Panel("alert", t("alerts.what"), [Said(found.sentence), _facts(found, ask), *_actions(found, ask)])]
     if found.evidence:
-        table = Table(["name", "value"], list(_evidence(found.evidence)))
-        panels.append(Panel("evidence", t("alerts.evidence"), [table]))
+        panels.append(Panel("evidence", t("alerts.evidence"), plain_blocks(found.evidence, ask)))
     return View(
         t("alerts.one", number=found.alert_id),
         lead=found.rule,
@@ -132,12 +131,6 @@ def _actions(found: Alert, ask: Ask) -> Sequence[ConsoleBlock]:
         body = {"scope": found.rule, "minutes": 120}
         items.append(Action("mute", "/alerts/mute", t("alerts.will_mute", rule=found.rule), body))
     return [Actions(items)] if items else []
-
-
-def _evidence(evidence: Mapping[str, Any]) -> Sequence[tuple[str, str | float | None]]:
-    return [
-        (name, value if isinstance(value, str | int | float | None) else str(value)) for name, value in evidence.items()
-    ]
 
 
 def _mutes(mutes: Sequence[Mute]) -> Sequence[ConsoleBlock]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from mlops.errors import UnknownModel
@@ -11,12 +10,14 @@ from mlops.http.console.evidence import evidence_blocks
 from mlops.http.console.parts import Parts
 from mlops.http.console.shown import MODEL, chosen_model, state, version_link, who, why
 from mlops.http.console.view import Action, Actions, Choice, Choices, ConsoleBlock, Details, Pager, Panel, View
+from mlops.http.console.views._metrics import decided_metrics, metric_names
 from mlops.http.console.views.model_actions import approval_actions, freeze_action, roll_back
 from mlops.model_registry import ModelVersion
 from mlops.model_registry.records import Approval, Freeze, Move
 from mlops.model_registry.states import STATUSES
 from mlops.reports import Badge, Facts, Link, Prose, Table
 from mlops.reports.page import Cell
+from mlops.rollout.state import Rollout
 
 _PAGE = 50
 _MOVES = 25
@@ -31,15 +32,16 @@ def models(parts: Parts, ask: Ask) -> View:
     if model_id is None:
         return View(t("menu.models"), panels=[Panel("models", t("models.all"), [Prose(t("models.none"))])])
     champion = parts.registry.get_production_model(model_id)
+    decided = decided_metrics(parts, model_id)
     panels = [
         *_all_models(parts, ask),
         Panel(
             "champion",
             t("models.champion", model=model_id),
-            champion_blocks(parts, ask, model_id, champion, promotion_of(parts, champion)),
+            champion_blocks(parts, ask, model_id, champion, promotion_of(parts, champion), decided),
         ),
         *_requests(parts, ask, model_id),
-        Panel("versions", t("models.versions", model=model_id), _versions(parts, ask, model_id)),
+        Panel("versions", t("models.versions", model=model_id), _versions(parts, ask, model_id, decided)),
         Panel("moves", t("models.moves", model=model_id), _moves(parts, ask, model_id)),
     ]
     key = "models.lead_none" if champion is None else "models.lead"
@@ -53,19 +55,25 @@ def champion_blocks(
     model_id: str,
     champion: ModelVersion | None,
     move: Move | None,
+    decided: Sequence[str],
     *,
     with_evidence: bool = True,
 ) -> Sequence[ConsoleBlock]:
-    """What is in production of *model_id*: since when, by whom and why (by *move*); what can be done at once."""
+    """What is in production of *model_id*: since when, by whom and why (by *move*); what can be done at once.
+
+    Args:
+        decided: its metrics that stand first, see :func:`~mlops.http.console.views._metrics.decided_metrics`.
+    """
     t = ask.words
     freeze = freeze_of(parts, model_id)
     items: list[Action] = [
-        *(() if champion is None else roll_back(parts, ask, champion)),
+        *(() if champion is None else roll_back(parts, ask, champion, parts.rollouts.status(model_id))),
         freeze_action(ask, model_id, freeze),
     ]
     if champion is None:
         return [Prose(t("models.no_champion")), *_frozen(ask, freeze), Actions(items)]
-    blocks: list[ConsoleBlock] = [_champion_facts(parts, ask, champion, move), *_frozen(ask, freeze), Actions(items)]
+    facts = _champion_facts(parts, ask, champion, move, decided)
+    blocks: list[ConsoleBlock] = [facts, *_frozen(ask, freeze), Actions(items)]
     if with_evidence and move is not None and move.evidence is not None:
         blocks.append(Details(t("models.rests_on"), evidence_blocks(move.evidence, ask)))
     return blocks
@@ -113,12 +121,6 @@ def move_badge(ask: Ask, move: Move) -> Badge:
     return state(ask, "move", move.to_status if move.kind == "moved" else move.kind)
 
 
-def metric_names(versions: Sequence[ModelVersion]) -> list[str]:
-    """The metrics that most of *versions* have, six at most."""
-    counted = Counter(name for one in versions for name in one["metrics"])
-    return sorted(name for name, _ in sorted(counted.items(), key=lambda each: (-each[1], each[0]))[:_METRICS_SHOWN])
-
-
 def _all_models(parts: Parts, ask: Ask) -> Sequence[Panel]:
     t = ask.words
     known = list(parts.model_ids())
@@ -140,7 +142,7 @@ def _all_models(parts: Parts, ask: Ask) -> Sequence[Panel]:
     return [Panel("models", t("models.all"), [Table(columns, rows)])]
 
 
-def _champion_facts(parts: Parts, ask: Ask, champion: ModelVersion, move: Move | None) -> Facts:
+def _champion_facts(parts: Parts, ask: Ask, champion: ModelVersion, move: Move | None, decided: Sequence[str]) -> Facts:
     rows: list[tuple[str, Cell]] = [
         ("version", version_link(ask, champion.model_id, champion.version)),
         ("serving", serving_badge(parts, ask, champion)),
@@ -152,7 +154,8 @@ def _champion_facts(parts: Parts, ask: Ask, champion: ModelVersion, move: Move |
             ("reason", why(move.because, automatic=move.automatic)),
         ]
     metrics: Mapping[str, float] = champion["metrics"]
-    return Facts([*rows, *((name, metrics[name]) for name in metric_names([champion]))])
+    names = metric_names([champion], decided, most=_METRICS_SHOWN)
+    return Facts([*rows, *((name, metrics[name]) for name in names)])
 
 
 def _frozen(ask: Ask, freeze: Freeze | None) -> Sequence[ConsoleBlock]:
@@ -166,17 +169,18 @@ def _frozen(ask: Ask, freeze: Freeze | None) -> Sequence[ConsoleBlock]:
 def _requests(parts: Parts, ask: Ask, model_id: str) -> Sequence[Panel]:
     t = ask.words
     found = parts.registry.approvals(model_id, "pending", limit=_MOST_APPROVALS)
+    rollout = parts.rollouts.status(model_id)
     return [
         Panel(
             f"request-{each.approval_id}",
             t("models.request", version=each.version),
-            request_blocks(ask, each),
+            request_blocks(ask, each, rollout),
         )
         for each in found
     ]
 
 
-def request_blocks(ask: Ask, waiting: Approval) -> Sequence[ConsoleBlock]:
+def request_blocks(ask: Ask, waiting: Approval, rollout: Rollout | None) -> Sequence[ConsoleBlock]:
     """A promotion that waits for a person: from what to what, why, what it rests on, the decision."""
     facts = Facts(
         [
@@ -187,13 +191,13 @@ def request_blocks(ask: Ask, waiting: Approval) -> Sequence[ConsoleBlock]:
             ("reason", waiting.because),
         ]
     )
-    blocks: list[ConsoleBlock] = [facts, approval_actions(ask, waiting)]
+    blocks: list[ConsoleBlock] = [facts, approval_actions(ask, waiting, rollout)]
     if waiting.evidence is not None:
         blocks.append(Details(ask.words("models.rests_on"), evidence_blocks(waiting.evidence, ask)))
     return blocks
 
 
-def _versions(parts: Parts, ask: Ask, model_id: str) -> Sequence[ConsoleBlock]:
+def _versions(parts: Parts, ask: Ask, model_id: str, decided: Sequence[str]) -> Sequence[ConsoleBlock]:
     t = ask.words
     status = ask.choice("estado", dict.fromkeys(["all", *STATUSES]), "all")
     wanted = None if status == "all" else status
@@ -206,7 +210,7 @@ def _versions(parts: Parts, ask: Ask, model_id: str) -> Sequence[ConsoleBlock]:
     blocks: list[ConsoleBlock] = [Choices(t("models.status"), options)]
     if not page:
         return [*blocks, Prose(t("models.no_versions"))]
-    metrics = metric_names(page)
+    metrics = metric_names(page, decided, most=_METRICS_SHOWN)
     rows: list[list[Cell]] = [
         [
             version_link(ask, model_id, one.version),
@@ -217,7 +221,8 @@ def _versions(parts: Parts, ask: Ask, model_id: str) -> Sequence[ConsoleBlock]:
         ]
         for one in page
     ]
-    blocks.append(Table(["version", "status", "registered_at", "deployed_at", *metrics], rows))
+    caption = t("models.metrics_caption") if metrics else ""
+    blocks.append(Table(["version", "status", "registered_at", "deployed_at", *metrics], rows, caption))
     if len(found) > _PAGE:
         blocks.append(Pager({"antes": page[-1].version, MODEL: model_id}))
     return blocks

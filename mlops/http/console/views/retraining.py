@@ -8,10 +8,11 @@ from typing import Any
 
 from mlops.errors import UnknownJob
 from mlops.http.console.ask import Ask
-from mlops.http.console.evidence import evidence_blocks
+from mlops.http.console.evidence import evidence_blocks, plain_blocks
 from mlops.http.console.parts import Parts
 from mlops.http.console.shown import job_link, shortened, state, version_link, who, why
 from mlops.http.console.view import Action, Actions, Choice, Choices, ConsoleBlock, Details, Pager, Panel, View
+from mlops.http.console.views._figures import brief
 from mlops.reports import Badge, Chart, Facts, Line, Link, Prose, Said, Table, progress_bar, timeline_chart
 from mlops.reports.page import Cell
 from mlops.retraining.jobs import JOB_STATES, OPEN, RetrainingJob
@@ -109,7 +110,7 @@ def _figures(parts: Parts, ask: Ask, found: CheckedNeed) -> Sequence[ConsoleBloc
     config = parts.retraining.config
     figures: Mapping[str, Any] = {} if found.need is None else found.need.figures
     plain = [
-        (name, value)
+        (name, value if isinstance(value, int) else brief(value))
         for name, value in figures.items()
         if isinstance(value, int | float) and not isinstance(value, bool)
     ]
@@ -312,12 +313,7 @@ def _training(ask: Ask, found: RetrainingJob) -> Sequence[ConsoleBlock]:
     blocks: list[ConsoleBlock] = []
     for key in ("parameters", "metrics"):
         values = result.get(key) or (found.parameters if key == "parameters" else {})
-        rows: list[list[Cell]] = [
-            [name, value if isinstance(value, str | int | float | None) else str(value)]
-            for name, value in values.items()
-        ]
-        if rows:
-            blocks.append(Table(["name", "value"], rows, t(f"retraining.{key}")))
+        blocks += plain_blocks(values, ask, t(f"retraining.{key}"))
     blocks += _curves(ask, result.get("curves") or {})
     return blocks or [Prose(t("retraining.no_result"))]
 

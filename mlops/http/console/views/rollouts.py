@@ -174,7 +174,7 @@ def _split(ask: Ask, look: Look) -> Sequence[ConsoleBlock]:
                 ("n_challenger", ratio.n_challenger),
                 ("expected_challenger", round(ratio.expected_challenger)),
                 ("n_champion", ratio.n_champion),
-                ("p_value", ratio.p_value),
+                ("p_value", t.p_value(ratio.p_value)),
             ]
         )
     ]

@@ -10,7 +10,7 @@ from mlops.http.console.ask import Ask
 from mlops.http.console.measures import Breakdown, TrafficMeasures
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import ConsoleBlock, Details, Panel, View
-from mlops.http.console.views._figures import rounded
+from mlops.http.console.views._figures import brief, rounded
 from mlops.http.console.views._windows import Window, chosen_window, window_choices
 from mlops.monitoring.protocol import Bucket, Metrics, Stats
 from mlops.reports import Badge, Chart, Facts, Limit, Plot, Prose, Table, Trace, time_chart, time_columns
@@ -117,7 +117,7 @@ def _requests(read: _Read, ask: Ask) -> Sequence[ConsoleBlock]:
     t = ask.words
     facts: list[tuple[str, Cell]] = [
         ("requests", round(read.n_requests)),
-        ("requests_per_minute", rounded(read.n_requests / ((ask.now - read.since).total_seconds() / 60))),
+        ("requests_per_minute", brief(read.n_requests / ((ask.now - read.since).total_seconds() / 60))),
         ("failures", round(_sum(read.all_errors))),
         ("failed_percent", _percent(read.all_errors)),
         *((f"{name}_ms", rounded(read.all_latency.get(name))) for name in _QUANTILES),
@@ -156,13 +156,18 @@ def _latency(read: _Read, ask: Ask) -> Chart:
         for name in reversed(_QUANTILES)
     ]
     values = [value for trace in traces for _, value in trace.points]
-    slow = read.measures.slow_ms
-    is_log = min(values) > 0 and max(*values, slow) / min(values) > _LOG_FROM
-    text = t("traffic.latency_caption", limit=t.number(slow), axis=t("traffic.log" if is_log else "traffic.linear"))
+    slow, limit = read.measures.slow_ms, read.measures.latency_limit_ms
+    is_log = min(values) > 0 and max(*values, slow, limit) / min(values) > _LOG_FROM
+    text = t(
+        "traffic.latency_caption",
+        limit=t.number(limit),
+        slow=t.number(slow),
+        axis=t("traffic.log" if is_log else "traffic.linear"),
+    )
     drawing = time_chart(
         traces,
         _plot(read, ask, t("traffic.latency"), text),
-        limits=[Limit(t("traffic.limit"), slow)],
+        limits=[Limit(t("traffic.limit"), limit), *([Limit(t("traffic.slow_from"), slow)] if slow != limit else [])],
         log=is_log,
         zero=not is_log,
     )
@@ -228,7 +233,7 @@ def _stages(metrics: Metrics, read: _Read, ask: Ask) -> list[Panel]:
         stats = metrics.get_stats(name, read.window.minutes)
         if stats:
             rows.append([stage, round(stats["count"]), *(rounded(stats[quantile]) for quantile in _QUANTILES)])
-    columns = ["stage", "requests", *(f"{name}_ms" for name in _QUANTILES)]
+    columns = ["stage", "answers", *(f"{name}_ms" for name in _QUANTILES)]
     return [Panel("stages", t("traffic.stages"), [Table(columns, rows)], width="half")] if rows else []
 
 

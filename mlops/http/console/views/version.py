@@ -9,15 +9,16 @@ from mlops.errors import ArtefactError, UnknownVersion
 from mlops.http.console.ask import Ask
 from mlops.http.console.evidence import evidence_blocks
 from mlops.http.console.parts import Parts
-from mlops.http.console.shown import MODEL, job_link, state, version_link
+from mlops.http.console.shown import MODEL, job_link, rollout_link, state, version_link
 from mlops.http.console.view import Choice, Choices, ConsoleBlock, Details, Panel, View
+from mlops.http.console.views._metrics import decided_first, decided_metrics
 from mlops.http.console.views.model_actions import version_actions
 from mlops.http.console.views.models import known_model, move_row
 from mlops.model_registry import ModelVersion
 from mlops.model_registry.records import Move
 from mlops.reports import Badge, Facts, Link, Prose, Said, Table
 from mlops.reports.page import Cell
-from mlops.rollout.state import Bar
+from mlops.rollout.state import Bar, Rollout
 from mlops.tracking.curves import JOB_TAG
 
 WITH = "con"
@@ -37,8 +38,9 @@ def version(parts: Parts, ask: Ask) -> View:
     one = _known(parts, model_id, ask.path_params["version"])
     champion = parts.registry.get_production_model(model_id)
     others = _others(parts, ask, one)
+    rollout = parts.rollouts.status(model_id)
     panels = [
-        Panel("version", t("models.what_it_is"), _what(parts, ask, one, champion), width="half"),
+        Panel("version", t("models.what_it_is"), _what(parts, ask, one, champion, rollout), width="half"),
         Panel("lineage", t("models.lineage"), _lineage(ask, one), width="half"),
         Panel("compare", t("models.compare"), _compared(parts, ask, one, champion, others)),
         Panel("artefact", t("models.artefact"), _artefact(parts, ask, one)),
@@ -46,19 +48,25 @@ def version(parts: Parts, ask: Ask) -> View:
     ]
     return View(
         f"{model_id} {one.version}",
-        lead=_lead(ask, one, champion),
+        lead=_lead(ask, one, champion, rollout),
         verdict=state(ask, "version", one.status),
         panels=panels,
         trail=[Link(t("menu.models"), ask.link("modelos", **{MODEL: model_id}))],
     )
 
 
-def _lead(ask: Ask, one: ModelVersion, champion: ModelVersion | None) -> str:
+def _lead(ask: Ask, one: ModelVersion, champion: ModelVersion | None, rollout: Rollout | None) -> str:
+    t = ask.words
     if champion is None:
-        return ask.words("models.lead_none", model=one.model_id, version="")
-    if champion.version == one.version:
-        return ask.words("models.is_champion", model=one.model_id)
-    return ask.words("models.lead", model=one.model_id, version=champion.version)
+        serves = t("models.lead_none", model=one.model_id, version="")
+    elif champion.version == one.version:
+        serves = t("models.is_champion", model=one.model_id)
+    else:
+        serves = t("models.lead", model=one.model_id, version=champion.version)
+    if rollout is None or rollout.challenger != one.version:
+        return serves
+    comes = t(f"rollouts.is.{rollout.status}", challenger=rollout.challenger, champion=rollout.champion or "–")
+    return f"{serves} {comes}"
 
 
 def _known(parts: Parts, model_id: str, name: str) -> ModelVersion:
@@ -68,7 +76,9 @@ def _known(parts: Parts, model_id: str, name: str) -> ModelVersion:
     return one
 
 
-def _what(parts: Parts, ask: Ask, one: ModelVersion, champion: ModelVersion | None) -> Sequence[ConsoleBlock]:
+def _what(
+    parts: Parts, ask: Ask, one: ModelVersion, champion: ModelVersion | None, rollout: Rollout | None
+) -> Sequence[ConsoleBlock]:
     waiting = next(
         (each for each in parts.registry.approvals(one.model_id, "pending", limit=100) if each.version == one.version),
         None,
@@ -77,6 +87,7 @@ def _what(parts: Parts, ask: Ask, one: ModelVersion, champion: ModelVersion | No
     facts = Facts(
         [
             ("status", state(ask, "version", one.status)),
+            *_rollout(ask, one, rollout),
             ("model_type", one["model_type"]),
             ("description", Said(one["description"]) if one["description"] else None),
             ("registered_at", one.registered_at),
@@ -88,7 +99,23 @@ def _what(parts: Parts, ask: Ask, one: ModelVersion, champion: ModelVersion | No
             ("requested_by", None if waiting is None else waiting.requested_by),
         ]
     )
-    return [facts, *version_actions(parts, ask, one, champion, waiting=waiting, bar=bar)]
+    return [facts, *version_actions(parts, ask, one, champion, waiting=waiting, bar=bar, rollout=rollout)]
+
+
+def _rollout(ask: Ask, one: ModelVersion, rollout: Rollout | None) -> list[tuple[str, Cell]]:
+    """The rollout under way: of this version, or of another, as long as that keeps this one from a rollout."""
+    if rollout is None:
+        return []
+    if rollout.challenger == one.version:
+        return [
+            ("rollout", rollout_link(ask, rollout.rollout_id)),
+            ("stage", state(ask, "rollout", rollout.status)),
+            ("share", ask.words.share(rollout.share)),
+        ]
+    if one.status not in {"training", "validation"}:
+        return []
+    text = f"#{rollout.rollout_id}: {rollout.challenger}"
+    return [("rollout_of_another", Link(text, rollout_link(ask, rollout.rollout_id).href))]
 
 
 def _bar_of(parts: Parts, one: ModelVersion) -> Bar | None:
@@ -129,7 +156,8 @@ def _compared(
     t = ask.words
     blocks: list[ConsoleBlock] = [Choices(t("models.beside"), _offered(parts, one, champion, others))]
     all_of_them = [one, *others]
-    metrics = _side_by_side([each["metrics"] for each in all_of_them])
+    values = dict(_side_by_side([each["metrics"] for each in all_of_them]))
+    metrics = [(name, values[name]) for name in decided_first(values, decided_metrics(parts, one.model_id))]
     parameters = _side_by_side([_flat(each["parameters"]) for each in all_of_them])
     names = [each.version for each in all_of_them]
     if metrics:
