@@ -166,7 +166,7 @@ def _sentence(one: DriftResult, ask: Ask) -> str:
     counts = {"column": one.column, "n_current": t.number(one.n_current), "n_reference": t.number(one.n_reference)}
     if one.score is None or one.adjusted_p is None:
         return t("drift.not_judged", **counts)
-    figures = {"effect": t.number(float(f"{one.score:.3g}")), "p": t.number(float(f"{one.adjusted_p:.2g}"))}
+    figures = {"effect": t.number(float(f"{one.score:.3g}")), "p": t.p_value(one.adjusted_p)}
     what = "drifted" if one.drifted else "too_small" if one.adjusted_p <= one.alpha else "stable"
     return t(f"drift.sentences.{what}", limit=t.number(one.threshold), **counts, **figures)
 
