@@ -177,6 +177,16 @@ def test_every_page_is_reached_from_the_menu_and_in_the_language_it_is_read_in(w
         assert [words for _, words in links] == [WORDS[language](f"menu.{page.name}") for page in in_menu]
 
 
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    for language in LANGUAGES:
+        broken = [
+            key
+            for key in WORDS[language].keys
+            if re.search(r"} (s|ms|min|h|d[ií]as|days)\b", WORDS[language].get(key, ""))
+        ]
+        assert broken == []
+
+
 def test_both_languages_fill_in_the_same_values() -> None:
     for key in WORDS["es"].keys:
         assert set(re.findall(r"{(\w+)}", WORDS["es"].get(key, ""))) == set(
@@ -197,6 +207,17 @@ def test_where_there_is_nothing_a_person_gets_a_page_that_says_so(
     assert WORDS[language]("problem.s404") in answer.text
     assert "content-security-policy" in answer.headers
     Document(answer.text)
+
+
+def test_a_stroke_at_the_end_leads_to_the_first_page(world: World) -> None:
+    answer = get(world, "/", language="en")
+    assert (answer.status_code, answer.headers["location"]) == (308, "/consola?idioma=en")
+
+
+def test_the_way_to_a_page_ends_in_the_page(world: World) -> None:
+    trail = re.search(r'<nav class="trail".*?</nav>', get(world, "/alertas/2").text)
+    assert trail is not None
+    assert re.findall(r">([^<>]+)<", trail.group()) == ["Alertas", "Alerta 2"]
 
 
 def test_a_page_that_fails_is_a_page_too_and_the_log_says_why(

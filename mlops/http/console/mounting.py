@@ -47,6 +47,7 @@ def mount(app: FastAPI, parts: Parts, access: Access) -> Live:
         (SIGN_IN, console.sign_in, ["GET", "POST"]),
         (SIGN_OUT, console.sign_out, ["POST"]),
         *((f"{ROOT}{page.route}", console.page(page), ["GET"]) for page in PAGES),
+        (f"{ROOT}/", console.first, ["GET"]),
         # The last one: whatever no other route has taken.
         (f"{ROOT}/{{rest:path}}", console.missing, ["GET"]),
     ):
@@ -78,6 +79,11 @@ class _Console:
         """A file of the console, for anybody: there is nothing in it."""
         found = self._assets.get(request.path_params["name"])
         return await self.missing(request) if found is None else assets.answer(found, request)
+
+    async def first(self, request: Request) -> Response:
+        """To the first page, which has no stroke at its end."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"{ROOT}{query}", HTTPStatus.PERMANENT_REDIRECT)
 
     async def missing(self, request: Request) -> Response:
         """What is answered where there is no page."""
