@@ -107,6 +107,7 @@ def render_page(
     sections: Sequence[Section],
     *,
     lead: str = "",
+    notice: str = "",
     verdict: Badge | None = None,
     made_at: datetime | None = None,
     language: str = "en",
@@ -118,6 +119,7 @@ def render_page(
         title: heading of the page.
         sections: from top to bottom.
         lead: the page in one sentence.
+        notice: what has to be known before anything else, such as that the traffic is simulated.
         verdict: shown beside the title.
         made_at: aware; shown in UTC.
         language: of the texts, as an HTML ``lang`` value.
@@ -127,6 +129,7 @@ def render_page(
         title=title,
         sections=sections,
         lead=lead,
+        notice=notice,
         verdict=verdict,
         made_at=made_at,
         language=language,

@@ -300,7 +300,7 @@ def test_all_of_it_can_be_done_with_the_keyboard_alone(at_desk: Operator, world:
 
 def test_a_page_is_kept_as_a_file(at_desk: Operator) -> None:
     at_desk.open("/alertas?estado=firing")
-    for name, ending in (("HTML", ".html"), ("JSON", ".json"), ("CSV (alerts)", ".csv")):
+    for name, ending in (("HTML", ".html"), ("JSON", ".json"), ("CSV (Todas)", ".csv")):
         with at_desk.page.expect_download() as found:
             at_desk.page.get_by_role("link", name=name, exact=True).click()
         download = found.value

@@ -146,6 +146,22 @@ def test_csv_has_the_rows_of_each_table_the_page_offers(world: World, address: s
         assert all(re.fullmatch(r"[a-z0-9_@.]+", head) for head in rows[0])
 
 
+def test_a_table_that_a_page_does_not_have_is_a_problem_that_names_those_it_has(world: World) -> None:
+    answer = get(world, "/alertas", formato="csv", tabla="quality")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert answer.json()["detail"] == "the tables of this page are open, alerts, mutes; asked for 'quality'"
+    assert get(world, "/alertas", formato="csv", tabla="").status_code == 404
+    assert get(world, "/alertas", formato="csv").status_code == 200
+    assert get(world, "/alertas/1", formato="csv").json()["detail"] == "this page has no table"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("address", addresses())
+def test_a_page_calls_its_tables_by_different_names(world: World, address: str, language: Language) -> None:
+    names = re.findall(r"download>CSV(?: \(([^<]+)\))?</a>", get(world, address, language=language).text)
+    assert len(names) == len(set(names))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("address", addresses())
 def test_a_report_is_one_file_that_needs_nothing_else(world: World, address: str, language: Language) -> None:
@@ -282,6 +298,8 @@ def test_an_application_adds_panels_to_a_page_and_a_sentence_over_all(world: Wor
         assert page.index('id="alerts"') < page.index("Hoy cocinan siete.")
         assert "El tráfico es &lt;simulado&gt;." in page
         assert "siete" not in get(world, "/alertas/1").text
+        assert "El tráfico es &lt;simulado&gt;." in get(world, "/alertas", formato="html").text
+        assert get(world, "/alertas", formato="json").json()["notice"] == "El tráfico es <simulado>."
     finally:
         world.app = before
 
