@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup, escape
 
+from mlops.reports._svg import Drawing, Rows
 from mlops.reports.figures import shown_number, shown_time
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ class Chart:
 
     drawing: Markup
     caption: str = ""
+
+    @property
+    def narrow(self) -> Markup:
+        """The drawing for a narrow page, to stand after that for a wide one; empty where one is for both."""
+        return self.drawing.narrow if isinstance(self.drawing, Drawing) else Markup()
+
+    @property
+    def rows(self) -> Rows:
+        """What is drawn, for programs."""
+        return self.drawing.rows if isinstance(self.drawing, Drawing) else ()
 
 
 @dataclass(frozen=True, slots=True)

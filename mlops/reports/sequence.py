@@ -7,13 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from markupsafe import Markup
-
-from mlops.reports._svg import FOOT, WIDTH, Scale, Show, check_drawable, drawing, time_labels, value_axis
+from mlops.reports._svg import FOOT, Drawing, Scale, Sheet, Show, check_drawable, drawing, time_labels, value_axis
 from mlops.reports.errors import BadChart
 from mlops.reports.figures import shown_number
-
-_LEFT, _RIGHT = 64, WIDTH - 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ def sequence_chart(
     reach: tuple[float, float] | None = None,
     height: int = 160,
     show: Show = shown_number,
-) -> Markup:
+) -> Drawing:
     """The band between the ends of an interval over time, its edges drawn as lines where they are known.
 
     Args:
@@ -61,13 +57,20 @@ def sequence_chart(
     for each in points:
         if each.low is not None and each.high is not None and each.low > each.high:
             raise BadChart(f"sequence {title!r}: at {each.at.isoformat()} low {each.low} is above high {each.high}")
-    x = Scale.over((each.at.timestamp() for each in points), start=_LEFT, end=_RIGHT)
     y = Scale.over([*lines, *ends, *_beyond(points, [*ends, *lines], reach)], start=height - FOOT - 4, end=8)
-    parts = [value_axis(y, show), *time_labels(points[0].at, points[-1].at, height), *_band(points, x, y)]
-    for kind, line in (("zero", zero), ("margin", limit)):
-        if line is not None:
-            parts.append(f'<path class="{kind}" d="M{_LEFT} {y(line)}H{_RIGHT}"/>')
-    return drawing(height, title, description, parts, over_time=True)
+
+    def parts(sheet: Sheet) -> list[str]:
+        left, right = sheet.numbers, sheet.width - 8
+        x = Scale.over((each.at.timestamp() for each in points), start=left, end=right)
+        drawn = [value_axis(y, show, sheet), *time_labels(points[0].at, points[-1].at, height, sheet)]
+        drawn += _band(points, x, y)
+        for kind, line in (("zero", zero), ("margin", limit)):
+            if line is not None:
+                drawn.append(f'<path class="{kind}" d="M{left} {y(line)}H{right}"/>')
+        return drawn
+
+    rows = [{"at": each.at, "low": each.low, "high": each.high} for each in points]
+    return drawing(height, title, description, parts, rows)
 
 
 def _beyond(points: Sequence[Bounds], known: Sequence[float], reach: tuple[float, float] | None) -> list[float]:

@@ -145,20 +145,22 @@ def ratio_chart(
     Arguments as in :func:`evidence_chart`.
     """
     name = guard["guard"]
-    points = [
-        _octaves(datetime.fromisoformat(point["at"]), *point["interval"][name])
+    looks = [
+        (datetime.fromisoformat(point["at"]), *point["interval"][name])
         for point in series
         if name in point.get("interval", {})
     ]
+    points = [_octaves(*look) for look in looks]
     if all(each.low is None and each.high is None for each in points):
         return None
-    return sequence_chart(
+    drawing = sequence_chart(
         points,
         title=title,
         zero=0.0,
         reach=(-_WIDEST, _WIDEST),
         show=lambda octaves: show(float(f"{2**octaves:.2g}")),
     )
+    return drawing.told_by([{"at": at, "low": low, "high": high} for at, low, high in looks])
 
 
 def _octaves(at: datetime, low: float | None, high: float | None) -> Bounds:

@@ -393,21 +393,32 @@ def test_no_page_is_wider_than_the_window_whoever_is_signed_in(
     found = []
     for address in [*front_addresses(), "?idioma=en", "/trafico?ventana=30d", "/no-existe"]:
         page.goto(f"{served}/consola{address}")
+        page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true; })")
         found += [(address, *each) for each in page.evaluate(_STICKING_OUT)]
     page.close()
     assert found == []
 
 
-# Neither the page nor its header may be wider than the window, and the menu may not lie upon what is beside it.
+# Neither the page nor its header nor a drawing may be wider than its place, no letters of drawings outside of it or too
+# small to read, and the menu may not lie upon anything.
 _STICKING_OUT = """() => {
     const right = each => each.getBoundingClientRect().right;
     const root = document.documentElement;
     const menu = document.querySelector(".menu"), end = document.querySelector(".top-end");
     const found = [];
+    for (const drawing of document.querySelectorAll(".drawing")) {
+        const place = drawing.getBoundingClientRect();
+        if (drawing.scrollWidth > drawing.clientWidth) found.push(["drawing", drawing.ariaLabel]);
+        for (const text of drawing.querySelectorAll("svg text")) {
+            const { left, right, height } = text.getBoundingClientRect();
+            const isOutside = left < place.left || right > place.right;
+            if (height && (isOutside || height < 8)) found.push(["text", text.textContent]);
+        }
+    }
     if (root.scrollWidth > root.clientWidth) found.push(["page", root.scrollWidth - root.clientWidth]);
     if (right(end) > root.clientWidth) found.push(["header", right(end)]);
-    const row = menu?.getBoundingClientRect(), place = end.getBoundingClientRect();
-    if (menu && row.top < place.bottom && place.top < row.bottom && right(menu.firstElementChild) > place.left)
+    const row = menu?.getBoundingClientRect(), beside = end.getBoundingClientRect();
+    if (menu && row.top < beside.bottom && beside.top < row.bottom && right(menu.firstElementChild) > beside.left)
         found.push(["menu", right(menu.firstElementChild)]);
     return found;
 }"""

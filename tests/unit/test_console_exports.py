@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -17,7 +17,7 @@ from mlops.http.access import Visitor
 from mlops.http.console import Action, Actions, Ask, Choices, Details, Panel, View
 from mlops.http.console.exports import as_csv, as_html, as_json, tables_of, titles_of
 from mlops.http.console.rendering import load_words
-from mlops.reports import Badge, Chart, Facts, Link, Prose, Said, Table
+from mlops.reports import Badge, Bounds, Chart, Facts, Link, Prose, Said, Table, sequence_chart
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CHART = Chart(Markup("<svg></svg>"), "a drawing")
@@ -70,8 +70,17 @@ def test_json_holds_facts_tables_and_sentences_under_their_keys(view: View) -> N
     one, two = found["panels"]
     assert one["facts"] == {"rule": "latency", "until": AT.isoformat(), "reason": None}
     assert [table["rows"] for table in one["tables"]] == [[{"name": "a", "value": 1.5}], [{"name": "folded"}]]
-    assert (one["texts"], one["charts"]) == (["it said so", "dentro"], ["a drawing"])
+    assert one["texts"] == ["it said so", "dentro"]
+    assert one["charts"] == [{"caption": "a drawing", "rows": []}]
     assert two == {"name": "two", "heading": "Dos"}
+
+
+def test_json_holds_what_is_drawn() -> None:
+    later = AT + timedelta(hours=1)
+    chart = Chart(sequence_chart([Bounds(AT, None, 2.0), Bounds(later, 0.5, 1.5)], title="ratio"), "the ratio")
+    found = as_json(View("T", panels=[Panel("one", "Uno", [Details("más", [chart])])]), ask())
+    rows = [{"at": AT.isoformat(), "low": None, "high": 2.0}, {"at": later.isoformat(), "low": 0.5, "high": 1.5}]
+    assert found["panels"][0]["charts"] == [{"caption": "the ratio", "rows": rows}]
 
 
 def test_each_table_has_a_name_of_its_own(view: View) -> None:

@@ -85,6 +85,8 @@ def test_the_band_of_a_ratio_below_an_eighth_hangs_from_its_upper_end_to_the_flo
     ]
     drawing = ratio_chart(series, {"guard": "click_rate"}, title="ratio")
     assert drawing is not None
+    # In figures as they are: an axis has powers of two, and ends somewhere.
+    assert [(row["low"], row["high"]) for row in drawing.rows] == looks
     (band,), (high,) = path_of(drawing, "band"), path_of(drawing, "edge")
     (first, above), (last, below) = band[3], band[2]
     assert (first, last) == (632, 632)

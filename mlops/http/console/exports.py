@@ -37,7 +37,7 @@ def as_html(view: View, ask: Ask, *, notice: str = "") -> str:
 
 
 def as_json(view: View, ask: Ask, *, notice: str = "") -> dict[str, Any]:
-    """The page as plain values: its sentences, and by panel its facts and tables under their keys."""
+    """The page as plain values: its sentences, and by panel its facts, tables and what is drawn, under their keys."""
     return {
         "title": view.title,
         "lead": view.lead,
@@ -155,7 +155,8 @@ def _values(blocks: Iterator[ConsoleBlock]) -> dict[str, Any]:
         elif isinstance(block, Prose | Said | Badge):
             values.setdefault("texts", []).append(block.text)
         elif isinstance(block, Chart):
-            values.setdefault("charts", []).append(block.caption)
+            drawn = [{name: _plain(value) for name, value in row.items()} for row in block.rows]
+            values.setdefault("charts", []).append({"caption": block.caption, "rows": drawn})
     return values
 
 
