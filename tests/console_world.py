@@ -55,6 +55,7 @@ from tests.retraining_app import SetClock
 from tests.tiny_trainer import TinyTrainer
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
+_OTHER_ROUTES = ("/feedback", "/recipes/{recipe_id}/similar", "/models/{model_id}/versions/{version}/promote")
 MODEL, OTHER = "ranker", "other"
 STATUSES: dict[type[Exception], int] = {
     **models.STATUSES, **alerts.STATUSES, **retraining.STATUSES, **rollouts.STATUSES,
@@ -74,6 +75,7 @@ TRAFFIC = TrafficMeasures(
     breakdowns=(
         Breakdown("version", "version", latency="api_latency_ms"),
         Breakdown("route", "route", requests="request_count", errors="error_rate"),
+        Breakdown("other_routes", "route", latency="http_latency_ms"),
     ),
     stages={"parse": "parse_ms", "encode": "encode_ms", "shelf": "shelf_ms"},
     waiting=("queue_depth", "queue"),
@@ -144,8 +146,10 @@ def front_addresses() -> list[str]:
 class World(ModelsApp):
     """The application; requests to it as to :class:`ModelsApp`. Close it at the end."""
 
-    def __init__(self, folder: Path, *, require_key_to_read: bool = False, is_empty: bool = False) -> None:
-        """In *folder*; where another world has been in it, with what happened there."""
+    def __init__(
+        self, folder: Path, *, require_key_to_read: bool = False, is_empty: bool = False, notice: str = ""
+    ) -> None:
+        """In *folder*; where another world has been in it, with what happened there. *notice*: over every page."""
         is_new = not (folder / "state.db").exists()
         self.folder = folder
         self.clock = SetClock(NOW)
@@ -163,7 +167,7 @@ class World(ModelsApp):
         if is_new and not is_empty:
             self._live_through()
         self.clock.now = NOW
-        self.app = self._app(Access(self.keys, require_key_to_read=require_key_to_read))
+        self.app = self._app(Access(self.keys, require_key_to_read=require_key_to_read), notice)
 
     def _retraining(self) -> RetrainingOrchestrator:
         trainers = Trainers()
@@ -203,7 +207,7 @@ class World(ModelsApp):
         }
         return Parts(**{**usual, **changed})
 
-    def _app(self, access: Access) -> FastAPI:
+    def _app(self, access: Access, notice: str) -> FastAPI:
         app = FastAPI()
         problems.install(app, STATUSES)
         app.include_router(models.router(self.registry, access, serving=self.serving))
@@ -211,7 +215,7 @@ class World(ModelsApp):
         app.include_router(alerts.router(self.alerts, access))
         app.include_router(retraining.router(self.retraining, access))
         app.include_router(rollouts.router(self.rollouts, access, plan=PLAN))
-        self.live = console.mount(app, self.parts(), access)
+        self.live = console.mount(app, self.parts(notice=notice), access)
         app.add_middleware(BodyLimit, max_bytes=65_536)
         return app
 
@@ -362,6 +366,8 @@ class World(ModelsApp):
             is_bad = timedelta(hours=3) < NOW - self.clock() <= timedelta(hours=4)
             for _ in range(2 + round(2 * math.sin(self.clock().hour / 24 * math.pi))):
                 self._measure_one(rng, is_bad=is_bad)
+        for number, route in enumerate(_OTHER_ROUTES, start=1):
+            self.metrics.record("http_latency_ms", 1_234.5 * number, {"route": route})
         self.metrics.flush()
 
     def _measure_one(self, rng: np.random.Generator, *, is_bad: bool) -> None:

@@ -96,9 +96,9 @@ def pictures(browser: Any, url: str, width: str) -> Iterator[tuple[str, Image.Im
 
 
 @contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address of a server of a world in *folder*."""
-    world = World(folder)
+def served(folder: Path, *, notice: str = "") -> Iterator[str]:
+    """The address of a server of a world in *folder*, with a *notice* over its pages."""
+    world = World(folder, notice=notice)
     server = Running(world.app)
     yield server.url
     server.stop()

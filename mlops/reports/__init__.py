@@ -1,5 +1,6 @@
 """HTML reports: one self-contained page of sections, with charts as inline SVG."""
 
+from mlops.reports._svg import Drawing
 from mlops.reports.errors import BadChart, ReportError
 from mlops.reports.figures import shown_number, shown_share, shown_time
 from mlops.reports.over_time import Happening, Limit, Plot, Trace, time_chart, time_columns
@@ -16,6 +17,7 @@ __all__ = [
     "Badge",
     "Bounds",
     "Chart",
+    "Drawing",
     "Facts",
     "Happening",
     "Interval",

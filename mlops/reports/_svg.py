@@ -3,23 +3,72 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Self
 
 from markupsafe import Markup, escape
 
 from mlops.reports.errors import BadChart
 
-WIDTH = 640
 ROW = 26
-LABELS = 180
 FOOT = 24
-_LONGEST_LABEL = 28
 # Beyond these, differences and their ratios leave the range of floats.
 _SMALLEST, _LARGEST = 1e-290, 1e290
 
 Show = Callable[[float], str]
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What a chart is drawn on, in units that are pixels where the page has room for all of them.
+
+    Attributes:
+        width: of all.
+        names: at the left, for the names of rows, which are cut after *longest_name* letters.
+        values: at the right, for the values of rows.
+        numbers: at the left, for the numbers of a vertical axis.
+        labels: at the right, for the labels of lines.
+        n_ticks: about how many numbers a horizontal axis has.
+        n_times: as many times at most.
+    """
+
+    width: int
+    names: int
+    longest_name: int
+    values: int
+    numbers: int
+    labels: int
+    n_ticks: int
+    n_times: int
+
+
+WIDE = Sheet(640, names=180, longest_name=28, values=90, numbers=64, labels=92, n_ticks=5, n_times=6)
+# For a phone: as wide as its page, so that letters keep their size.
+NARROW = Sheet(340, names=132, longest_name=18, values=56, numbers=54, labels=76, n_ticks=3, n_times=4)
+
+
+class Drawing(Markup):
+    """A chart as SVG, with the same for a narrow page, and in figures.
+
+    Attributes:
+        narrow: the chart on a narrow page, to stand after it; the styles of charts show one of the two.
+        rows: what is drawn, for programs: plain values and times by their names.
+    """
+
+    narrow: Markup
+    rows: Rows
+
+    def __new__(cls, wide: str, narrow: str, rows: Rows) -> Self:
+        made = super().__new__(cls, wide)
+        made.narrow, made.rows = Markup(narrow), rows  # noqa: S704 - made by svg(), below
+        return made
+
+    def told_by(self, rows: Rows) -> Drawing:
+        """The same with other figures: where an axis shows something else than what it is drawn from."""
+        return Drawing(self, self.narrow, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +114,26 @@ def ticks(low: float, high: float, n: int) -> list[float]:
 
 
 def drawing(
-    height: float, title: str, description: str, parts: Iterable[str], *, width: int = WIDTH, over_time: bool = False
-) -> Markup:
-    """The SVG element: an image with a title, and a description where there is one.
+    height: float,
+    title: str,
+    description: str,
+    parts: Callable[[Sheet], Iterable[str]],
+    rows: Rows,
+    *,
+    wide: Sheet = WIDE,
+) -> Drawing:
+    """A chart, whose *parts* fit the sheet that they are asked for."""
+    narrow = svg(height, title, description, parts(NARROW), width=NARROW.width, kind="narrow")
+    return Drawing(svg(height, title, description, parts(wide), width=wide.width), narrow, rows)
 
-    Args:
-        over_time: the newest is at the right, where a page that is too narrow for all of it begins.
-    """
-    kind = ' class="over-time"' if over_time else ""
+
+def svg(height: float, title: str, description: str, parts: Iterable[str], *, width: int, kind: str = "") -> Markup:
+    """The SVG element: an image with a title, and a description where there is one. *kind* is its class."""
+    named = f' class="{kind}"' if kind else ""
     more = f"<desc>{escape(description)}</desc>" if description else ""
     # Every text in it went through escape().
     return Markup(  # noqa: S704
-        f'<svg{kind} role="img" viewBox="0 0 {width} {coordinate(height)}" width="{width}">'
+        f'<svg{named} role="img" viewBox="0 0 {width} {coordinate(height)}" width="{width}">'
         f"<title>{escape(title)}</title>{more}{''.join(parts)}</svg>"
     )
 
@@ -109,27 +166,31 @@ def _anchor(at: float, ends: tuple[float, float]) -> str:
     return "end" if right - at < 12 else "middle"
 
 
-def value_axis(y: Scale, show: Show) -> str:
+def value_axis(y: Scale, show: Show, sheet: Sheet) -> str:
     """The vertical axis of a line chart: round numbers at the left, lines across."""
     drawn = [(y(tick), tick_text(tick, show)) for tick in ticks(y.low, y.high, 5)]
-    return value_lines(drawn, right=WIDTH - 8)
+    return value_lines(drawn, left=sheet.numbers, right=sheet.width - 8)
 
 
-def value_lines(drawn: Sequence[tuple[str, str]], *, right: float) -> str:
-    """Texts at the left at their heights, and a line from each to *right*."""
-    lines = "".join(f"M64 {at}H{coordinate(right)}" for at, _ in drawn)
-    texts = "".join(f'<text x="58" y="{at}" dy=".35em" text-anchor="end">{escape(text)}</text>' for at, text in drawn)
+def value_lines(drawn: Sequence[tuple[str, str]], *, left: float, right: float) -> str:
+    """Texts at their heights, and a line from *left* of each to *right*."""
+    lines = "".join(f"M{coordinate(left)} {at}H{coordinate(right)}" for at, _ in drawn)
+    texts = "".join(
+        f'<text x="{coordinate(left - 6)}" y="{at}" dy=".35em" text-anchor="end">{escape(text)}</text>'
+        for at, text in drawn
+    )
     return f'<path class="grid" d="{lines}"/>{texts}'
 
 
-def time_labels(first: datetime, last: datetime, height: int) -> list[str]:
+def time_labels(first: datetime, last: datetime, height: int, sheet: Sheet) -> list[str]:
     """First and last time under a line chart."""
     layout = "%Y-%m-%d" if (last - first).days >= 2 else "%m-%d %H:%M"
     if first == last:
-        return [f'<text x="352" y="{height - 6}" text-anchor="middle">{first:%Y-%m-%d %H:%M}</text>']
+        middle = coordinate((sheet.numbers + sheet.width) / 2)
+        return [f'<text x="{middle}" y="{height - 6}" text-anchor="middle">{first:%Y-%m-%d %H:%M}</text>']
     return [
-        f'<text x="64" y="{height - 6}">{first:{layout}}</text>',
-        f'<text x="{WIDTH - 8}" y="{height - 6}" text-anchor="end">{last:{layout}}</text>',
+        f'<text x="{sheet.numbers}" y="{height - 6}">{first:{layout}}</text>',
+        f'<text x="{sheet.width - 8}" y="{height - 6}" text-anchor="end">{last:{layout}}</text>',
     ]
 
 
@@ -138,18 +199,18 @@ def vertical(x: str, height: float, kind: str) -> str:
     return f'<path class="{kind}" d="M{x} 0V{coordinate(height)}"/>'
 
 
-def row_label(label: str, middle: float) -> str:
+def row_label(label: str, middle: float, sheet: Sheet) -> str:
     """What a row is called, at its left; too long a name is cut, and whole in its title."""
-    short = label if len(label) <= _LONGEST_LABEL else label[: _LONGEST_LABEL - 1] + "…"
+    short = label if len(label) <= sheet.longest_name else label[: sheet.longest_name - 1] + "…"
     whole = f"<title>{escape(label)}</title>" if short != label else ""
     y = coordinate(middle)
-    return f'<text x="{LABELS - 10}" y="{y}" dy=".35em" text-anchor="end">{escape(short)}{whole}</text>'
+    return f'<text x="{sheet.names - 10}" y="{y}" dy=".35em" text-anchor="end">{escape(short)}{whole}</text>'
 
 
-def row_value(text: str, middle: float) -> str:
+def row_value(text: str, middle: float, sheet: Sheet) -> str:
     """The number of a row, at its right."""
     y = coordinate(middle)
-    return f'<text class="value" x="{WIDTH - 4}" y="{y}" dy=".35em" text-anchor="end">{escape(text)}</text>'
+    return f'<text class="value" x="{sheet.width - 4}" y="{y}" dy=".35em" text-anchor="end">{escape(text)}</text>'
 
 
 def check_drawable(title: str, values: Iterable[float]) -> None:

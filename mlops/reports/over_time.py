@@ -9,12 +9,14 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Literal, TypeVar
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 from mlops.reports._svg import (
     FOOT,
-    WIDTH,
+    Drawing,
+    Rows,
     Scale,
+    Sheet,
     Show,
     check_drawable,
     coordinate,
@@ -30,10 +32,9 @@ Style = Literal["first", "second", "third"]
 _Timed = TypeVar("_Timed", tuple[datetime, float], tuple[datetime, float, float])
 
 _CLASSES: Mapping[Style, str] = {"first": "step", "second": "other", "third": "third"}
-_LEFT, _MARKS, _APART = 64, 20, 14
-# Where the plot ends: before the labels of lines, or at the edge of a drawing that has none.
-_BEFORE_LABELS, _UNLABELLED = WIDTH - 92, WIDTH - 12
-_MOST_TICKS = 6
+_MARKS, _APART = 20, 14
+# Room for half a time, where lines have no labels.
+_EDGE = 20
 _MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
 _DAYS = (1, 2, 5, 7, 14, 30)
 _STEPS = tuple([timedelta(minutes=n) for n in _MINUTES] + [timedelta(days=n) for n in _DAYS])
@@ -96,7 +97,7 @@ def time_chart(
     happenings: Sequence[Happening] = (),
     log: bool = False,
     zero: bool = False,
-) -> Markup:
+) -> Drawing:
     """Lines over time, each with its label at its end.
 
     Args:
@@ -119,20 +120,33 @@ def time_chart(
         raise BadChart(f"chart {plot.title!r} needs a point at least")
     check_drawable(plot.title, values)
     is_labelled = bool(limits) or any(trace.label for trace in traces)
-    x = _x(plot, end=_BEFORE_LABELS if is_labelled else _UNLABELLED)
     y = _Vertical.over(values, plot, log=log, zero=zero)
-    parts = [y.axis(plot.show, x.end), _time_axis(x, plot), *(_happening(one, x, plot) for one in happenings)]
-    if band:
-        parts.append(f'<path class="band" d="{"".join(_band(run, x, y) for run in _runs(list(band), plot.gap))}"/>')
-    parts += [_limit(limit, y, x.end) for limit in limits]
-    parts += [_trace(trace, x, y, plot.gap) for trace in reversed(traces) if trace.points]
     ends = [(y.at(trace.points[-1][1]), trace.label, "value") for trace in traces if trace.points and trace.label]
     ends += [(y.at(limit.value), limit.label, "aside") for limit in limits]
-    parts += _labels(ends, plot.height - FOOT)
-    return drawing(plot.height, plot.title, plot.description, parts, over_time=True)
+
+    def parts(sheet: Sheet) -> list[str]:
+        x = _x(plot, sheet, is_labelled=is_labelled)
+        drawn = [y.axis(plot.show, x), _time_axis(x, plot, sheet), *(_happening(one, x, plot) for one in happenings)]
+        if band:
+            drawn.append(f'<path class="band" d="{"".join(_band(run, x, y) for run in _runs(list(band), plot.gap))}"/>')
+        drawn += [_limit(limit, x, y) for limit in limits]
+        drawn += [_trace(trace, x, y, plot.gap) for trace in reversed(traces) if trace.points]
+        return drawn + _labels(ends, plot.height - FOOT, x.end + 8)
+
+    return drawing(plot.height, plot.title, plot.description, parts, _rows(traces, band))
 
 
-def time_columns(points: Sequence[tuple[datetime, float]], plot: Plot) -> Markup:
+def _rows(traces: Sequence[Trace], band: Sequence[tuple[datetime, float, float]]) -> Rows:
+    """Each point, that of the first trace with the ends of its band."""
+    ends = {at: {"low": low, "high": high} for at, low, high in band}
+    return [
+        {"name": trace.label, "at": at, "value": value, **(ends.get(at, {}) if number == 0 else {})}
+        for number, trace in enumerate(traces)
+        for at, value in trace.points
+    ]
+
+
+def time_columns(points: Sequence[tuple[datetime, float]], plot: Plot) -> Drawing:
     """A column for each step, as wide as *plot*'s gap; a step without a point has none.
 
     Args:
@@ -147,15 +161,19 @@ def time_columns(points: Sequence[tuple[datetime, float]], plot: Plot) -> Markup
     check_drawable(plot.title, values)
     if min(values) < 0:
         raise BadChart(f"chart {plot.title!r} has the column {min(values)}; columns need values of 0 or more")
-    x, y = _x(plot, end=_UNLABELLED), _Vertical.over([*values, 0.0], plot, log=False, zero=True)
+    y = _Vertical.over([*values, 0.0], plot, log=False, zero=True)
     floor = coordinate(y.at(0.0))
-    columns = []
-    for at, value in points:
-        right = min(x.at(_seconds(at + plot.gap)), x.end)
-        columns.append(f"M{x(_seconds(at))} {floor}V{coordinate(y.at(value))}H{coordinate(right - 0.5)}V{floor}z")
-    shape = f'<path class="area" d="{"".join(columns)}"/>'
-    parts = [y.axis(plot.show, x.end), _time_axis(x, plot), shape]
-    return drawing(plot.height, plot.title, plot.description, parts, over_time=True)
+
+    def parts(sheet: Sheet) -> list[str]:
+        x = _x(plot, sheet, is_labelled=False)
+        columns = []
+        for at, value in points:
+            right = min(x.at(_seconds(at + plot.gap)), x.end)
+            columns.append(f"M{x(_seconds(at))} {floor}V{coordinate(y.at(value))}H{coordinate(right - 0.5)}V{floor}z")
+        return [y.axis(plot.show, x), _time_axis(x, plot, sheet), f'<path class="area" d="{"".join(columns)}"/>']
+
+    rows = [{"at": at, "value": value} for at, value in points]
+    return drawing(plot.height, plot.title, plot.description, parts, rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +195,12 @@ class _Vertical:
     def at(self, value: float) -> float:
         return self.scale.at(math.log10(value) if self.log else value)
 
-    def axis(self, show: Show, right: float) -> str:
-        """Round numbers at the left, and lines from them to *right*."""
+    def axis(self, show: Show, x: Scale) -> str:
+        """Round numbers at the left, and lines from them over the plot."""
         values = _log_ticks(self.scale) if self.log else ticks(self.scale.low, self.scale.high, 5)
-        return value_lines([(coordinate(self.at(value)), tick_text(value, show)) for value in values], right=right)
+        return value_lines(
+            [(coordinate(self.at(value)), tick_text(value, show)) for value in values], left=x.start, right=x.end
+        )
 
 
 def _log_ticks(scale: Scale) -> list[float]:
@@ -193,10 +213,11 @@ def _log_ticks(scale: Scale) -> list[float]:
     return kept if len(kept) > 1 else [value for value in ticks(10.0**low, 10.0**high, 4) if value > 0]
 
 
-def _x(plot: Plot, *, end: float) -> Scale:
+def _x(plot: Plot, sheet: Sheet, *, is_labelled: bool) -> Scale:
     if not plot.since < plot.until:
         raise BadChart(f"chart {plot.title!r} must begin before it ends, got {plot.since} to {plot.until}")
-    return Scale(_seconds(plot.since), _seconds(plot.until), _LEFT, end)
+    end = sheet.width - (sheet.labels if is_labelled else _EDGE)
+    return Scale(_seconds(plot.since), _seconds(plot.until), sheet.numbers, end)
 
 
 def _seconds(at: datetime) -> float:
@@ -212,10 +233,10 @@ def _check_times(plot: Plot, series: Sequence[Sequence[datetime]]) -> None:
             raise BadChart(f"chart {plot.title!r} needs times that rise")
 
 
-def _time_axis(x: Scale, plot: Plot) -> str:
+def _time_axis(x: Scale, plot: Plot, sheet: Sheet) -> str:
     """Round times under the plot: of days as month and day, within days as hour and minute."""
     span = plot.until - plot.since
-    step = next((one for one in _STEPS if span / one <= _MOST_TICKS), span / _MOST_TICKS)
+    step = next((one for one in _STEPS if span / one <= sheet.n_times), span / sheet.n_times)
     layout = "%m-%d" if step >= timedelta(days=1) else "%H:%M"
     first = -(-(plot.since - _EPOCH) // step)
     last = (plot.until - _EPOCH) // step
@@ -226,7 +247,7 @@ def _time_axis(x: Scale, plot: Plot) -> str:
     texts = "".join(
         f'<text x="{at}" y="{plot.height - 6}" text-anchor="middle">{time:{layout}}</text>' for at, time in drawn
     )
-    return f'<path class="grid" d="{lines}M{_LEFT} {floor}H{coordinate(x.end)}"/>{texts}'
+    return f'<path class="grid" d="{lines}M{coordinate(x.start)} {floor}H{coordinate(x.end)}"/>{texts}'
 
 
 def _happening(one: Happening, x: Scale, plot: Plot) -> str:
@@ -238,8 +259,8 @@ def _happening(one: Happening, x: Scale, plot: Plot) -> str:
     )
 
 
-def _limit(limit: Limit, y: _Vertical, right: float) -> str:
-    return f'<path class="limit" d="M{_LEFT} {coordinate(y.at(limit.value))}H{coordinate(right)}"/>'
+def _limit(limit: Limit, x: Scale, y: _Vertical) -> str:
+    return f'<path class="limit" d="M{coordinate(x.start)} {coordinate(y.at(limit.value))}H{coordinate(x.end)}"/>'
 
 
 def _runs(points: Sequence[_Timed], gap: timedelta) -> Iterator[list[_Timed]]:
@@ -277,8 +298,8 @@ def _band(run: Sequence[tuple[datetime, float, float]], x: Scale, y: _Vertical) 
     return "M" + "L".join([*above, *below]) + "z"
 
 
-def _labels(ends: Sequence[tuple[float, str, str]], floor: float) -> list[str]:
-    """(height, label, class) at the right, moved apart where they would overlap, and kept above *floor*."""
+def _labels(ends: Sequence[tuple[float, str, str]], floor: float, left: float) -> list[str]:
+    """(height, label, class) at *left*, moved apart where they would overlap, and kept above *floor*."""
     ordered = sorted(ends)
     heights: list[float] = []
     for at, _, _ in ordered:
@@ -287,8 +308,7 @@ def _labels(ends: Sequence[tuple[float, str, str]], floor: float) -> list[str]:
     for number in range(len(heights) - 1, -1, -1):
         heights[number] = lowest = min(heights[number], lowest)
         lowest -= _APART
-    left = _BEFORE_LABELS + 8
     return [
-        f'<text class="{kind}" x="{left}" y="{coordinate(at)}" dy=".35em">{escape(label)}</text>'
+        f'<text class="{kind}" x="{coordinate(left)}" y="{coordinate(at)}" dy=".35em">{escape(label)}</text>'
         for at, (_, label, kind) in zip(heights, ordered, strict=True)
     ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from markupsafe import Markup, escape
 
+from mlops.reports._svg import Drawing, Rows
 from mlops.reports.figures import shown_number, shown_time
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ class Chart:
 
     drawing: Markup
     caption: str = ""
+
+    @property
+    def narrow(self) -> Markup:
+        """The drawing for a narrow page, to stand after that for a wide one; empty where one is for both."""
+        return self.drawing.narrow if isinstance(self.drawing, Drawing) else Markup()
+
+    @property
+    def rows(self) -> Rows:
+        """What is drawn, for programs."""
+        return self.drawing.rows if isinstance(self.drawing, Drawing) else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +118,7 @@ def render_page(
     sections: Sequence[Section],
     *,
     lead: str = "",
+    notice: str = "",
     verdict: Badge | None = None,
     made_at: datetime | None = None,
     language: str = "en",
@@ -118,6 +130,7 @@ def render_page(
         title: heading of the page.
         sections: from top to bottom.
         lead: the page in one sentence.
+        notice: what has to be known before anything else, such as that the traffic is simulated.
         verdict: shown beside the title.
         made_at: aware; shown in UTC.
         language: of the texts, as an HTML ``lang`` value.
@@ -127,6 +140,7 @@ def render_page(
         title=title,
         sections=sections,
         lead=lead,
+        notice=notice,
         verdict=verdict,
         made_at=made_at,
         language=language,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from mlops.reports._svg import check_drawable, coordinate, drawing
+from mlops.reports._svg import check_drawable, coordinate, svg
 from mlops.reports.errors import BadChart
 
 _WIDTH, _HEIGHT, _LABEL = 160, 14, 44
@@ -25,4 +25,4 @@ def progress_bar(share: float, *, title: str, label: str = "") -> Markup:
     ]
     if label:
         parts.append(f'<text class="value" x="{_WIDTH + 8}" y="{_HEIGHT / 2:g}" dy=".35em">{escape(label)}</text>')
-    return drawing(_HEIGHT, title, "", parts, width=_WIDTH + (_LABEL if label else 0))
+    return svg(_HEIGHT, title, "", parts, width=_WIDTH + (_LABEL if label else 0))

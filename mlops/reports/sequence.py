@@ -7,18 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from markupsafe import Markup
-
-from mlops.reports._svg import FOOT, WIDTH, Scale, Show, check_drawable, drawing, time_labels, value_axis
+from mlops.reports._svg import FOOT, Drawing, Scale, Sheet, Show, check_drawable, drawing, time_labels, value_axis
 from mlops.reports.errors import BadChart
 from mlops.reports.figures import shown_number
-
-_LEFT, _RIGHT = 64, WIDTH - 8
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """An interval at a time; an open end is None, and drawn to the edge."""
+    """An interval at a time; an open end is None: the band goes on to the edge there, without a line."""
 
     at: datetime
     low: float | None
@@ -32,10 +28,11 @@ def sequence_chart(
     description: str = "",
     zero: float | None = None,
     limit: float | None = None,
+    reach: tuple[float, float] | None = None,
     height: int = 160,
     show: Show = shown_number,
-) -> Markup:
-    """The band between the ends of an interval over time, its edges drawn as lines.
+) -> Drawing:
+    """The band between the ends of an interval over time, its edges drawn as lines where they are known.
 
     Args:
         points: times aware, rising or equal.
@@ -43,6 +40,8 @@ def sequence_chart(
         description: the longer form of it.
         zero: where the line of no difference is.
         limit: a second, dashed line that the interval is held to.
+        reach: how far down and up the drawing goes where an end is open on that side; farther where something lies
+            beyond. Default: as far again as what is known.
         height: of the drawing.
         show: number to text.
     Raises:
@@ -58,19 +57,51 @@ def sequence_chart(
     for each in points:
         if each.low is not None and each.high is not None and each.low > each.high:
             raise BadChart(f"sequence {title!r}: at {each.at.isoformat()} low {each.low} is above high {each.high}")
-    x = Scale.over((each.at.timestamp() for each in points), start=_LEFT, end=_RIGHT)
-    y = Scale.over([*ends, *lines], start=height - FOOT - 4, end=8)
-    lows = [f"{x(each.at.timestamp())} {y(y.low if each.low is None else each.low)}" for each in points]
-    highs = [f"{x(each.at.timestamp())} {y(y.high if each.high is None else each.high)}" for each in points]
-    parts = [value_axis(y, show), *time_labels(points[0].at, points[-1].at, height), *_band(lows, highs)]
-    for kind, line in (("zero", zero), ("margin", limit)):
-        if line is not None:
-            parts.append(f'<path class="{kind}" d="M{_LEFT} {y(line)}H{_RIGHT}"/>')
-    return drawing(height, title, description, parts, over_time=True)
+    y = Scale.over([*lines, *ends, *_beyond(points, [*ends, *lines], reach)], start=height - FOOT - 4, end=8)
+
+    def parts(sheet: Sheet) -> list[str]:
+        left, right = sheet.numbers, sheet.width - 8
+        x = Scale.over((each.at.timestamp() for each in points), start=left, end=right)
+        drawn = [value_axis(y, show, sheet), *time_labels(points[0].at, points[-1].at, height, sheet)]
+        drawn += _band(points, x, y)
+        for kind, line in (("zero", zero), ("margin", limit)):
+            if line is not None:
+                drawn.append(f'<path class="{kind}" d="M{left} {y(line)}H{right}"/>')
+        return drawn
+
+    rows = [{"at": each.at, "low": each.low, "high": each.high} for each in points]
+    return drawing(height, title, description, parts, rows)
 
 
-def _band(lows: Sequence[str], highs: Sequence[str]) -> list[str]:
-    if len(lows) == 1:
-        return [f'<path class="whisker" d="M{lows[0]}L{highs[0]}"/>']
-    edges = [f'<path class="edge" d="M{"L".join(ends)}"/>' for ends in (lows, highs)]
-    return [f'<path class="band" d="M{"L".join([*lows, *reversed(highs)])}z"/>', *edges]
+def _beyond(points: Sequence[Bounds], known: Sequence[float], reach: tuple[float, float] | None) -> list[float]:
+    """Where the drawing ends on each side that has an open end: an edge at what is known would look like an end."""
+    span = max(known) - min(known) or abs(known[0]) or 1.0
+    lowest, highest = (min(known) - span, max(known) + span) if reach is None else reach
+    is_open = (any(each.low is None for each in points), any(each.high is None for each in points))
+    return [end for end, is_so in zip((lowest, highest), is_open, strict=True) if is_so]
+
+
+def _band(points: Sequence[Bounds], x: Scale, y: Scale) -> list[str]:
+    lows = [(each.at, y.low if each.low is None else each.low) for each in points]
+    highs = [(each.at, y.high if each.high is None else each.high) for each in points]
+    below, above = ([f"{x(at.timestamp())} {y(end)}" for at, end in ends] for ends in (lows, highs))
+    if len(points) == 1:
+        return [f'<path class="whisker" d="M{below[0]}L{above[0]}"/>']
+    edges = [_edge(below, [each.low for each in points]), _edge(above, [each.high for each in points])]
+    return [
+        f'<path class="band" d="M{"L".join([*below, *reversed(above)])}z"/>',
+        *(f'<path class="edge" d="{edge}"/>' for edge in edges if edge),
+    ]
+
+
+def _edge(places: Sequence[str], ends: Sequence[float | None]) -> str:
+    """A line through the places of known ends; over the others the pen is lifted."""
+    path, pen = [], "M"
+    for place, end in zip(places, ends, strict=True):
+        if end is None:
+            pen = "M"
+        else:
+            # The stroke of no length makes a place by itself a dot.
+            path.append(f"{pen}{place}" + ("h0" if pen == "M" else ""))
+            pen = "L"
+    return "".join(path)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
-from mlops.reports._svg import WIDTH, Scale, check_drawable, coordinate, drawing
+from mlops.reports._svg import Drawing, Scale, Sheet, check_drawable, coordinate, drawing
 from mlops.reports.errors import BadChart
 
 MOST_SPOTS = 400
@@ -44,7 +44,7 @@ def spot_map(
     extent: float,
     title: str,
     description: str = "",
-) -> Markup:
+) -> Drawing:
     """Two samples over each other: the reference as discs, the current one as rings.
 
     Args:
@@ -67,14 +67,23 @@ def spot_map(
             raise BadChart(f"map {title!r} goes from {-extent} to {extent}, got ({one.x}, {one.y})")
     if not all(0 < one.share <= 1 for one in spots):
         raise BadChart(f"map {title!r} needs shares above 0 and at most 1")
-    x = Scale(-extent, extent, _EDGE, WIDTH - _EDGE)
     y = Scale(-extent, extent, _HEIGHT - _EDGE, _EDGE)
     largest = max(one.share for one in spots)
-    frame = f"M{x(0)} {_EDGE}V{_HEIGHT - _EDGE}M{_EDGE} {y(0)}H{WIDTH - _EDGE}"
-    parts = [f'<path class="grid" d="{frame}"/>']
-    parts += [_spot(one, x, y, largest, "area") for one in reference]
-    parts += [_spot(one, x, y, largest, "ring") for one in current]
-    return drawing(_HEIGHT, title, description, [*parts, *_names(landmarks, x, y)])
+
+    def parts(sheet: Sheet) -> list[str]:
+        x = Scale(-extent, extent, _EDGE, sheet.width - _EDGE)
+        frame = f"M{x(0)} {_EDGE}V{_HEIGHT - _EDGE}M{_EDGE} {y(0)}H{sheet.width - _EDGE}"
+        drawn = [f'<path class="grid" d="{frame}"/>']
+        drawn += [_spot(one, x, y, largest, "area") for one in reference]
+        drawn += [_spot(one, x, y, largest, "ring") for one in current]
+        return [*drawn, *_names(landmarks, x, y, sheet)]
+
+    rows = [
+        {"sample": sample, "x": one.x, "y": one.y, "share": one.share}
+        for sample, spots in (("reference", reference), ("current", current))
+        for one in spots
+    ]
+    return drawing(_HEIGHT, title, description, parts, rows)
 
 
 def _spot(one: Spot, x: Scale, y: Scale, largest: float, kind: str) -> str:
@@ -82,11 +91,11 @@ def _spot(one: Spot, x: Scale, y: Scale, largest: float, kind: str) -> str:
     return f'<circle class="{kind}" cx="{x(one.x)}" cy="{y(one.y)}" r="{coordinate(radius)}"/>'
 
 
-def _names(landmarks: Sequence[Landmark], x: Scale, y: Scale) -> list[str]:
+def _names(landmarks: Sequence[Landmark], x: Scale, y: Scale, sheet: Sheet) -> list[str]:
     drawn, taken = [], list[tuple[float, float, float]]()
     for one in landmarks:
         half = _LETTER * len(one.label) / 2
-        middle = min(max(x.at(one.x), half + 2), WIDTH - half - 2)
+        middle = min(max(x.at(one.x), half + 2), sheet.width - half - 2)
         height = min(max(y.at(one.y), _LINE), _HEIGHT - 4)
         if any(abs(height - other) < _LINE and abs(middle - at) < half + wide for at, other, wide in taken):
             continue

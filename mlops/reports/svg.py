@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 
-from markupsafe import Markup
-
 from mlops.reports._svg import (
     FOOT,
-    LABELS,
     ROW,
-    WIDTH,
+    WIDE,
+    Drawing,
     Scale,
+    Sheet,
     Show,
     axis,
     check_drawable,
@@ -55,7 +54,7 @@ def interval_plot(
     zero: float | None = 0.0,
     margin: float = 0.0,
     show: Show = shown_number,
-) -> Markup:
+) -> Drawing:
     """Estimates with whiskers, one above the other, and a line at *zero*.
 
     Args:
@@ -76,15 +75,19 @@ def interval_plot(
             raise BadChart(f"interval plot {title!r}: {one.label} has low {one.low} above high {one.high}")
     lines = [] if zero is None else [zero, zero - margin]
     ends = [end for one in intervals for end in (one.low, one.high, one.estimate)]
-    x = Scale.over([*ends, *lines], start=LABELS, end=WIDTH - 90)
     height = ROW * len(intervals) + FOOT
-    parts = [axis(x, height, show)]
-    if zero is not None:
-        parts.append(vertical(x(zero), height - FOOT, "zero"))
-        if margin > 0:
-            parts.append(vertical(x(zero - margin), height - FOOT, "margin"))
-    parts += [_whisker(one, x, ROW * row + ROW / 2, show) for row, one in enumerate(intervals)]
-    return drawing(height, title, description, parts)
+
+    def parts(sheet: Sheet) -> list[str]:
+        x = _beside_names([*ends, *lines], sheet)
+        drawn = [axis(x, height, show, n_ticks=sheet.n_ticks)]
+        if zero is not None:
+            drawn.append(vertical(x(zero), height - FOOT, "zero"))
+            if margin > 0:
+                drawn.append(vertical(x(zero - margin), height - FOOT, "margin"))
+        return drawn + [_whisker(one, x, ROW * row + ROW / 2, show, sheet) for row, one in enumerate(intervals)]
+
+    rows = [{"name": one.label, "estimate": one.estimate, "low": one.low, "high": one.high} for one in intervals]
+    return drawing(height, title, description, parts, rows)
 
 
 def bar_chart(
@@ -96,7 +99,7 @@ def bar_chart(
     highlighted: Sequence[bool] | None = None,
     threshold: float | None = None,
     show: Show = shown_number,
-) -> Markup:
+) -> Drawing:
     """Horizontal bars from zero, one below the other.
 
     Args:
@@ -115,14 +118,17 @@ def bar_chart(
         raise BadChart(f"bar chart {title!r} needs as many labels as values and marks, and one at least")
     lines = [] if threshold is None else [threshold]
     check_drawable(title, [*values, *lines])
-    x = Scale.over([0.0, *values, *lines], start=LABELS, end=WIDTH - 90)
     height = ROW * len(labels) + FOOT
-    parts = [axis(x, height, show), vertical(x(0.0), height - FOOT, "zero")]
-    for row, (label, value, marked) in enumerate(zip(labels, values, marks, strict=True)):
-        parts.append(_bar(label, value, x, ROW * row, marked=marked, show=show))
-    if threshold is not None:
-        parts.append(vertical(x(threshold), height - FOOT, "margin"))
-    return drawing(height, title, description, parts)
+
+    def parts(sheet: Sheet) -> list[str]:
+        x = _beside_names([0.0, *values, *lines], sheet)
+        drawn = [axis(x, height, show, n_ticks=sheet.n_ticks), vertical(x(0.0), height - FOOT, "zero")]
+        for row, (label, value, marked) in enumerate(zip(labels, values, marks, strict=True)):
+            drawn.append(_bar(label, value, x, ROW * row, marked=marked, show=show, sheet=sheet))
+        return drawn if threshold is None else [*drawn, vertical(x(threshold), height - FOOT, "margin")]
+
+    rows = [{"name": label, "value": value} for label, value in zip(labels, values, strict=True)]
+    return drawing(height, title, description, parts, rows)
 
 
 def histogram_pair(
@@ -132,10 +138,10 @@ def histogram_pair(
     *,
     title: str,
     description: str = "",
-    width: int = WIDTH,
+    width: int = WIDE.width,
     height: int = 120,
     show: Show = shown_number,
-) -> Markup:
+) -> Drawing:
     """Two histograms over the same bins: the reference as an area, the current one as a line of steps.
 
     Args:
@@ -144,7 +150,7 @@ def histogram_pair(
         current: the same, of the current data.
         title: what a screen reader says; not drawn.
         description: the longer form of it.
-        width: of the drawing.
+        width: of the drawing where the page has room for it.
         height: of the drawing, at least 40.
         show: number to text.
     Raises:
@@ -160,15 +166,22 @@ def histogram_pair(
         raise BadChart(f"histogram {title!r} needs edges that rise")
     if min(*reference, *current) < 0:
         raise BadChart(f"histogram {title!r} needs shares of 0 or more")
-    x = Scale.over((edges[0], edges[-1]), start=4, end=width - 4)
     floor = height - FOOT
     y = Scale(0.0, max(*reference, *current) or 1.0, floor, 4)
-    parts = [
-        f'<path class="area" d="{_steps(edges, reference, x, y)}z"/>',
-        f'<path class="step" d="{_steps(edges, current, x, y)}"/>',
-        axis(x, height, show, grid=False, n_ticks=5 if width > 300 else 3),
+
+    def parts(sheet: Sheet) -> list[str]:
+        x = Scale.over((edges[0], edges[-1]), start=4, end=sheet.width - 4)
+        return [
+            f'<path class="area" d="{_steps(edges, reference, x, y)}z"/>',
+            f'<path class="step" d="{_steps(edges, current, x, y)}"/>',
+            axis(x, height, show, grid=False, n_ticks=5 if sheet.width > 300 else 3),
+        ]
+
+    rows = [
+        {"from": left, "to": right, "reference": before, "current": now}
+        for (left, right), before, now in zip(pairwise(edges), reference, current, strict=True)
     ]
-    return drawing(height, title, description, parts, width=width)
+    return drawing(height, title, description, parts, rows, wide=replace(WIDE, width=width))
 
 
 def bar_pair(
@@ -179,7 +192,7 @@ def bar_pair(
     title: str,
     description: str = "",
     show: Show = shown_number,
-) -> Markup:
+) -> Drawing:
     """Two bars a category: the reference above, the current one below it.
 
     Args:
@@ -197,16 +210,24 @@ def bar_pair(
     check_drawable(title, [*reference, *current])
     if min(*reference, *current) < 0:
         raise BadChart(f"bar pair {title!r} needs values of 0 or more")
-    x = Scale.over([0.0, *reference, *current], start=LABELS, end=WIDTH - 90)
     height = ROW * len(labels) + FOOT
-    parts = [axis(x, height, show)]
-    for row, (label, before, now) in enumerate(zip(labels, reference, current, strict=True)):
-        top = ROW * row
-        parts.append(row_label(label, top + ROW / 2))
-        for kind, value, y in (("area", before, top + 4), ("bar", now, top + 13)):
-            length = coordinate(x.at(value) - LABELS)
-            parts.append(f'<rect class="{kind}" x="{LABELS}" y="{y}" width="{length}" height="8"/>')
-    return drawing(height, title, description, parts)
+    rows = [
+        {"name": label, "reference": before, "current": now}
+        for label, before, now in zip(labels, reference, current, strict=True)
+    ]
+
+    def parts(sheet: Sheet) -> list[str]:
+        x = _beside_names([0.0, *reference, *current], sheet)
+        drawn = [axis(x, height, show, n_ticks=sheet.n_ticks)]
+        for row, (label, before, now) in enumerate(zip(labels, reference, current, strict=True)):
+            top = ROW * row
+            drawn.append(row_label(label, top + ROW / 2, sheet))
+            for kind, value, y in (("area", before, top + 4), ("bar", now, top + 13)):
+                length = coordinate(x.at(value) - sheet.names)
+                drawn.append(f'<rect class="{kind}" x="{sheet.names}" y="{y}" width="{length}" height="8"/>')
+        return drawn
+
+    return drawing(height, title, description, parts, rows)
 
 
 def line_chart(
@@ -218,7 +239,7 @@ def line_chart(
     threshold: float | None = None,
     height: int = 180,
     show: Show = shown_number,
-) -> Markup:
+) -> Drawing:
     """A value over time. Of more than 400 points, the lowest and the highest of each stretch are drawn.
 
     Args:
@@ -239,36 +260,45 @@ def line_chart(
     lines = [] if threshold is None else [threshold]
     check_drawable(title, [*values, *lines])
     seconds = [at.timestamp() for at in times]
-    x = Scale.over(seconds, start=64, end=WIDTH - 8)
     y = Scale.over([*values, *lines], start=height - FOOT - 4, end=8)
     points = _thinned(list(zip(seconds, values, strict=True)))
-    path = " ".join(f"{x(second)},{y(value)}" for second, value in points)
-    parts = [value_axis(y, show), *time_labels(times[0], times[-1], height)]
-    if threshold is not None:
-        parts.append(f'<path class="margin" d="M64 {y(threshold)}H{WIDTH - 8}"/>')
-    shape = f'<polyline class="step" points="{path}"/>'
-    if len(points) == 1:
-        shape = f'<circle class="dot" cx="{x(seconds[0])}" cy="{y(values[0])}" r="4"/>'
-    return drawing(height, title, description, [*parts, shape], over_time=True)
+
+    def parts(sheet: Sheet) -> list[str]:
+        x = Scale.over(seconds, start=sheet.numbers, end=sheet.width - 8)
+        drawn = [value_axis(y, show, sheet), *time_labels(times[0], times[-1], height, sheet)]
+        if threshold is not None:
+            drawn.append(f'<path class="margin" d="M{sheet.numbers} {y(threshold)}H{sheet.width - 8}"/>')
+        if len(points) == 1:
+            return [*drawn, f'<circle class="dot" cx="{x(seconds[0])}" cy="{y(values[0])}" r="4"/>']
+        path = " ".join(f"{x(second)},{y(value)}" for second, value in points)
+        return [*drawn, f'<polyline class="step" points="{path}"/>']
+
+    rows = [{"at": at, "value": value} for at, value in zip(times, values, strict=True)]
+    return drawing(height, title, description, parts, rows)
 
 
-def _whisker(one: Interval, x: Scale, middle: float, show: Show) -> str:
+def _beside_names(values: Sequence[float], sheet: Sheet) -> Scale:
+    """Between the names of rows and their values."""
+    return Scale.over(values, start=sheet.names, end=sheet.width - sheet.values)
+
+
+def _whisker(one: Interval, x: Scale, middle: float, show: Show, sheet: Sheet) -> str:
     y, low, high = coordinate(middle), x(one.low), x(one.high)
     ends = f"M{low} {y}H{high}M{low} {coordinate(middle - 5)}v10M{high} {coordinate(middle - 5)}v10"
     return (
-        f'{row_label(one.label, middle)}<path class="whisker" d="{ends}"/>'
+        f'{row_label(one.label, middle, sheet)}<path class="whisker" d="{ends}"/>'
         f'<circle class="dot" cx="{x(one.estimate)}" cy="{y}" r="4"/>'
-        f"{row_value(show(one.estimate), middle)}"
+        f"{row_value(show(one.estimate), middle, sheet)}"
     )
 
 
-def _bar(label: str, value: float, x: Scale, top: float, *, marked: bool, show: Show) -> str:
+def _bar(label: str, value: float, x: Scale, top: float, *, marked: bool, show: Show, sheet: Sheet) -> str:
     left, right = sorted((x.at(0.0), x.at(value)))
     place = f'x="{coordinate(left)}" y="{coordinate(top + 5)}" width="{coordinate(right - left)}"'
     return (
-        f"{row_label(label, top + ROW / 2)}"
+        f"{row_label(label, top + ROW / 2, sheet)}"
         f'<rect class="{"bar marked" if marked else "bar"}" {place} height="{ROW - 10}"/>'
-        f"{row_value(show(value), top + ROW / 2)}"
+        f"{row_value(show(value), top + ROW / 2, sheet)}"
     )
 
 

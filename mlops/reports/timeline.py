@@ -6,9 +6,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
-from mlops.reports._svg import FOOT, WIDTH, Scale, Show, axis, check_drawable, coordinate, drawing, value_axis
+from mlops.reports._svg import (
+    FOOT,
+    Drawing,
+    Scale,
+    Sheet,
+    Show,
+    axis,
+    check_drawable,
+    coordinate,
+    drawing,
+    value_axis,
+)
 from mlops.reports.errors import BadChart
 from mlops.reports.figures import shown_number
 
@@ -16,7 +27,7 @@ Style = Literal["first", "second", "limit"]
 
 # Classes and no styles: a page may forbid styles in its elements.
 _CLASSES: Mapping[Style, str] = {"first": "step", "second": "other", "limit": "limit"}
-_LEFT, _RIGHT, _MARKS = 64, 76, 22
+_RIGHT, _MARKS = 76, 22
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ def timeline_chart(
     description: str = "",
     height: int = 260,
     show: Show = shown_number,
-) -> Markup:
+) -> Drawing:
     """Lines over days, each with its label at its end, and a row of marks above.
 
     Args:
@@ -66,15 +77,23 @@ def timeline_chart(
     if wrong := [mark.day for mark in marks if not 1 <= mark.day <= n_days]:
         raise BadChart(f"timeline {title!r} has days 1 to {n_days}, got a mark on day {wrong[0]}")
     check_drawable(title, values)
-    x = Scale(1, max(2, n_days), _LEFT, WIDTH - _RIGHT)
     y = Scale.over(values, start=height - FOOT - 4, end=_MARKS + 8)
-    n_ticks = min(5, max(1, n_days - 1))
-    parts = [value_axis(y, show), axis(x, height, lambda day: str(round(day)), grid=False, n_ticks=n_ticks)]
-    parts += [_mark(mark, x, height) for mark in marks]
-    # The first on top: where lines lie upon each other, it is the one to see.
-    parts += [_line(line, x, y) for line in reversed(lines)]
-    parts += _labels(lines, y)
-    return drawing(height, title, description, parts)
+
+    def parts(sheet: Sheet) -> list[str]:
+        x = Scale(1, max(2, n_days), sheet.numbers, sheet.width - _RIGHT)
+        n_ticks = min(sheet.n_ticks, max(1, n_days - 1))
+        days = axis(x, height, lambda day: str(round(day)), grid=False, n_ticks=n_ticks)
+        drawn = [value_axis(y, show, sheet), days, *(_mark(mark, x, height) for mark in marks)]
+        # The first on top: where lines lie upon each other, it is the one to see.
+        drawn += [_line(line, x, y) for line in reversed(lines)]
+        return drawn + _labels(lines, y, x.end + 8)
+
+    rows = [
+        {"name": line.label, "step": step, "value": value}
+        for line in lines
+        for step, value in enumerate(line.values, start=1)
+    ]
+    return drawing(height, title, description, parts, rows)
 
 
 def _mark(mark: Mark, x: Scale, height: int) -> str:
@@ -97,14 +116,14 @@ def _line(line: Line, x: Scale, y: Scale) -> str:
     return f'<path class="{_CLASSES[line.style]}" d="{"".join(path)}"><title>{escape(line.label)}</title></path>'
 
 
-def _labels(lines: Sequence[Line], y: Scale) -> list[str]:
+def _labels(lines: Sequence[Line], y: Scale, left: float) -> list[str]:
     """The label of each line at its last value, moved apart where they would overlap."""
     ends = sorted((y.at(_last(line)), line.label) for line in lines)
     drawn, lowest = [], 0.0
     for at, label in ends:
         lowest = max(at, lowest + 14)
         drawn.append(
-            f'<text class="value" x="{WIDTH - _RIGHT + 8}" y="{coordinate(lowest)}" dy=".35em">{escape(label)}</text>'
+            f'<text class="value" x="{coordinate(left)}" y="{coordinate(lowest)}" dy=".35em">{escape(label)}</text>'
         )
     return drawn
 

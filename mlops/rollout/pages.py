@@ -26,7 +26,8 @@ from mlops.rollout.state import Rollout, RolloutEvent
 
 Show = Callable[[float], str]
 
-_WIDEST_RATIO = 8.0
+# In powers of two: eight times.
+_WIDEST = 3.0
 _MARKS = "▁▂▃▄▅▆▇█"
 _TONES: Mapping[str, Tone] = {"promoted": "good", "rolled_back": "bad", "aborted": "note", "expired": "note"}
 
@@ -144,19 +145,36 @@ def ratio_chart(
     Arguments as in :func:`evidence_chart`.
     """
     name = guard["guard"]
-    points = [
-        Bounds(datetime.fromisoformat(point["at"]), *map(_octaves, point["interval"][name]))
+    looks = [
+        (datetime.fromisoformat(point["at"]), *point["interval"][name])
         for point in series
         if name in point.get("interval", {})
     ]
+    points = [_octaves(*look) for look in looks]
     if all(each.low is None and each.high is None for each in points):
         return None
-    return sequence_chart(points, title=title, zero=0.0, show=lambda octaves: show(float(f"{2**octaves:.2g}")))
+    drawing = sequence_chart(
+        points,
+        title=title,
+        zero=0.0,
+        reach=(-_WIDEST, _WIDEST),
+        show=lambda octaves: show(float(f"{2**octaves:.2g}")),
+    )
+    return drawing.told_by([{"at": at, "low": low, "high": high} for at, low, high in looks])
 
 
-def _octaves(ratio: float | None) -> float | None:
-    """*ratio* as a power of two; None, an open end, beyond eight times: there the first few requests are."""
-    return math.log2(ratio) if ratio is not None and 1 / _WIDEST_RATIO <= ratio <= _WIDEST_RATIO else None
+def _octaves(at: datetime, low: float | None, high: float | None) -> Bounds:
+    """An interval of ratios in powers of two; beyond eight times, where the first few requests are, an end is open.
+
+    An interval that lies beyond eight times as a whole is drawn as one that begins there.
+    """
+    below = math.log2(low) if low else -math.inf
+    above = -math.inf if high == 0 else math.inf if high is None else math.log2(high)
+    return Bounds(
+        at,
+        None if below < -_WIDEST else min(below, _WIDEST),
+        None if above > _WIDEST else max(above, -_WIDEST),
+    )
 
 
 def _charts(event: RolloutEvent, guard: Mapping[str, Any]) -> Iterator[Chart]:

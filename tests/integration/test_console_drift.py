@@ -151,7 +151,7 @@ def test_what_was_compared_is_said_and_drawn(parts: Parts) -> None:
     assert facts["n_reference"] == 500
     assert "1.1.0" in facts["reference"]
     assert len(panels["distributions"]["charts"]) == 3
-    assert panels["distributions"]["charts"][0].startswith("minutes ha derivado: efecto ")
+    assert panels["distributions"]["charts"][0]["caption"].startswith("minutes ha derivado: efecto ")
 
 
 def test_too_few_values_are_a_verdict(tmp_path: Path) -> None:

@@ -186,6 +186,9 @@ def test_the_confidence_sequence_is_kept_and_drawn_over_time(make_world: MakeWor
     assert "<title>listas con clic: secuencia de confianza de la razón de odds</title>" in text
     assert "<title>peticiones fallidas: secuencia de confianza" not in text
     assert "<title>peticiones fallidas: evidencia contra el aspirante</title>" in text
+    charts = {chart["caption"]: chart["rows"] for chart in said(world, "/despliegues")["rollout-3"]["charts"]}
+    drawn = next(rows for caption, rows in charts.items() if caption.startswith("listas con clic: la banda"))
+    assert [drawn[-1]["low"], drawn[-1]["high"]] == series[-1]["interval"]["click_rate"]
 
 
 def test_what_is_done_with_a_rollout_is_not_done_with_another(make_world: MakeWorld) -> None:

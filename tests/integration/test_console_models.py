@@ -284,7 +284,7 @@ def test_the_overview_says_in_plain_words_what_is_wrong(make_world: MakeWorld) -
         {"what_is_wrong": "El índice de búsqueda no está.", "in_detail": "it is gone"},
         {"what_is_wrong": "Falla el 9\N{NO-BREAK SPACE}% de las peticiones; el límite es 5\N{NO-BREAK SPACE}%.",
          "in_detail": health["reasons"][1]},
-        {"what_is_wrong": "Las respuestas tardan demasiado: el p95 pasa de 5.000 ms.",
+        {"what_is_wrong": "Las respuestas tardan demasiado: el p95 pasa de 5.000\N{NO-BREAK SPACE}ms.",
          "in_detail": health["reasons"][2]},
     ]  # fmt: skip
     assert panels["champion"]["facts"]["serving"] == "¡este proceso responde con 1.0.0!"

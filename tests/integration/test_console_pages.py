@@ -146,6 +146,22 @@ def test_csv_has_the_rows_of_each_table_the_page_offers(world: World, address: s
         assert all(re.fullmatch(r"[a-z0-9_@.]+", head) for head in rows[0])
 
 
+def test_a_table_that_a_page_does_not_have_is_a_problem_that_names_those_it_has(world: World) -> None:
+    answer = get(world, "/alertas", formato="csv", tabla="quality")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert answer.json()["detail"] == "the tables of this page are open, alerts, mutes; asked for 'quality'"
+    assert get(world, "/alertas", formato="csv", tabla="").status_code == 404
+    assert get(world, "/alertas", formato="csv").status_code == 200
+    assert get(world, "/alertas/1", formato="csv").json()["detail"] == "this page has no table"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("address", addresses())
+def test_a_page_calls_its_tables_by_different_names(world: World, address: str, language: Language) -> None:
+    names = re.findall(r"download>CSV(?: \(([^<]+)\))?</a>", get(world, address, language=language).text)
+    assert len(names) == len(set(names))
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("address", addresses())
 def test_a_report_is_one_file_that_needs_nothing_else(world: World, address: str, language: Language) -> None:
@@ -177,6 +193,16 @@ def test_every_page_is_reached_from_the_menu_and_in_the_language_it_is_read_in(w
         assert [words for _, words in links] == [WORDS[language](f"menu.{page.name}") for page in in_menu]
 
 
+def test_a_number_and_its_unit_stay_on_one_line() -> None:
+    for language in LANGUAGES:
+        broken = [
+            key
+            for key in WORDS[language].keys
+            if re.search(r"} (s|ms|min|h|d[ií]as|days)\b", WORDS[language].get(key, ""))
+        ]
+        assert broken == []
+
+
 def test_both_languages_fill_in_the_same_values() -> None:
     for key in WORDS["es"].keys:
         assert set(re.findall(r"{(\w+)}", WORDS["es"].get(key, ""))) == set(
@@ -197,6 +223,17 @@ def test_where_there_is_nothing_a_person_gets_a_page_that_says_so(
     assert WORDS[language]("problem.s404") in answer.text
     assert "content-security-policy" in answer.headers
     Document(answer.text)
+
+
+def test_a_stroke_at_the_end_leads_to_the_first_page(world: World) -> None:
+    answer = get(world, "/", language="en")
+    assert (answer.status_code, answer.headers["location"]) == (308, "/consola?idioma=en")
+
+
+def test_the_way_to_a_page_ends_in_the_page(world: World) -> None:
+    trail = re.search(r'<nav class="trail".*?</nav>', get(world, "/alertas/2").text)
+    assert trail is not None
+    assert re.findall(r">([^<>]+)<", trail.group()) == ["Alertas", "Alerta 2"]
 
 
 def test_a_page_that_fails_is_a_page_too_and_the_log_says_why(
@@ -261,6 +298,8 @@ def test_an_application_adds_panels_to_a_page_and_a_sentence_over_all(world: Wor
         assert page.index('id="alerts"') < page.index("Hoy cocinan siete.")
         assert "El tráfico es &lt;simulado&gt;." in page
         assert "siete" not in get(world, "/alertas/1").text
+        assert "El tráfico es &lt;simulado&gt;." in get(world, "/alertas", formato="html").text
+        assert get(world, "/alertas", formato="json").json()["notice"] == "El tráfico es <simulado>."
     finally:
         world.app = before
 

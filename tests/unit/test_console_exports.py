@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -15,9 +15,9 @@ from markupsafe import Markup
 
 from mlops.http.access import Visitor
 from mlops.http.console import Action, Actions, Ask, Choices, Details, Panel, View
-from mlops.http.console.exports import as_csv, as_html, as_json, tables_of
+from mlops.http.console.exports import as_csv, as_html, as_json, tables_of, titles_of
 from mlops.http.console.rendering import load_words
-from mlops.reports import Badge, Chart, Facts, Link, Prose, Said, Table
+from mlops.reports import Badge, Bounds, Chart, Facts, Link, Prose, Said, Table, sequence_chart
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CHART = Chart(Markup("<svg></svg>"), "a drawing")
@@ -70,12 +70,55 @@ def test_json_holds_facts_tables_and_sentences_under_their_keys(view: View) -> N
     one, two = found["panels"]
     assert one["facts"] == {"rule": "latency", "until": AT.isoformat(), "reason": None}
     assert [table["rows"] for table in one["tables"]] == [[{"name": "a", "value": 1.5}], [{"name": "folded"}]]
-    assert (one["texts"], one["charts"]) == (["it said so", "dentro"], ["a drawing"])
+    assert one["texts"] == ["it said so", "dentro"]
+    assert one["charts"] == [{"caption": "a drawing", "rows": []}]
     assert two == {"name": "two", "heading": "Dos"}
+
+
+def test_json_holds_what_is_drawn() -> None:
+    later = AT + timedelta(hours=1)
+    chart = Chart(sequence_chart([Bounds(AT, None, 2.0), Bounds(later, 0.5, 1.5)], title="ratio"), "the ratio")
+    found = as_json(View("T", panels=[Panel("one", "Uno", [Details("más", [chart])])]), ask())
+    rows = [{"at": AT.isoformat(), "low": None, "high": 2.0}, {"at": later.isoformat(), "low": 0.5, "high": 1.5}]
+    assert found["panels"][0]["charts"] == [{"caption": "the ratio", "rows": rows}]
 
 
 def test_each_table_has_a_name_of_its_own(view: View) -> None:
     assert list(tables_of(view)) == ["one", "one-2"]
+
+
+def test_a_table_is_called_by_its_caption_else_by_its_heading_and_no_two_are_called_the_same() -> None:
+    def table(caption: str = "") -> Table:
+        return Table(["name"], [["a"]], caption)
+
+    guards = "Guardianes: tasa de cada brazo. Salta al llegar a 1.5."
+    blocks: list[Any] = [
+        table(),
+        table(guards),
+        Details("el lunes", [table(guards)]),
+        Details("el martes", [table(guards)]),
+    ]
+    view = View(
+        "T", panels=[Panel("one", "Uno", blocks), Panel("two", "Dos", [table("A 1.5 veces"), table(), table()])]
+    )
+    assert titles_of(view) == {
+        "one": "Uno",
+        "one-2": "Guardianes",
+        "one-3": "Guardianes – el lunes",
+        "one-4": "Guardianes – el martes",
+        "two": "A 1.5 veces",
+        "two-2": "Dos",
+        "two-3": "Dos 2",
+    }
+
+
+def test_what_is_kept_carries_the_notice_of_the_pages(view: View) -> None:
+    notice = "Los cocineros son <simulados>."
+    assert as_json(view, ask(), notice=notice)["notice"] == notice
+    assert as_json(view, ask())["notice"] is None
+    report = as_html(view, ask(), notice=notice)
+    assert report.index("Los cocineros son &lt;simulados&gt;.") < report.index("<h1>")
+    assert "<aside" not in as_html(view, ask())
 
 
 def test_a_report_shows_words_for_keys_and_nothing_to_press(view: View) -> None:

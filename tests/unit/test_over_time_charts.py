@@ -64,12 +64,26 @@ def path_of(drawn: str, label: str) -> str:
     return next(one.attrib["d"] for one in root.iter("path") if "".join(one.itertext()) == label)
 
 
+def test_a_chart_tells_its_figures_those_of_the_first_line_with_their_band() -> None:
+    after = SINCE + HOUR
+    traces = [Trace("p95", [(SINCE, 1.0), (after, 2.0)]), Trace("p50", [(SINCE, 0.5)])]
+    assert time_chart(traces, PLOT, band=[(after, 1.5, 2.5)]).rows == [
+        {"name": "p95", "at": SINCE, "value": 1.0},
+        {"name": "p95", "at": after, "value": 2.0, "low": 1.5, "high": 2.5},
+        {"name": "p50", "at": SINCE, "value": 0.5},
+    ]
+    assert time_columns([(SINCE, 3.0)], PLOT).rows == [{"at": SINCE, "value": 3.0}]
+    (spot,) = spot_map([Spot(0.1, 0.2, 1.0)], [], extent=1.0, title="map").rows
+    assert spot == {"sample": "reference", "x": 0.1, "y": 0.2, "share": 1.0}
+
+
 @given(st.lists(POINTS, min_size=1, max_size=4), st.booleans(), st.booleans())
 def test_everything_lies_within_the_box_and_labels_do_not_overlap(series: Any, log: bool, zero: bool) -> None:
     traces = [Trace(f"p{number}", points) for number, points in enumerate(series)]
     band = [(at, value / 2, value * 2) for at, value in series[0]]
     drawn = time_chart(traces, PLOT, band=band, limits=[Limit("limit", 5.0)], log=log, zero=zero and not log)
     assert all(0 <= x <= 640 and 0 <= y <= PLOT.height for x, y in places(drawn))
+    assert all(0 <= x <= 340 and 0 <= y <= PLOT.height for x, y in places(drawn.narrow))
     heights = sorted(y for kind in ("value", "aside") for _, _, y in texts(drawn, kind))
     assert len(heights) == len(series) + 1
     assert all(later - earlier >= 13.8 for earlier, later in pairwise(heights))

@@ -212,7 +212,11 @@ def _guard_plot(guards: Sequence[Mapping[str, Any]], ask: Ask) -> Iterator[Chart
         description=description,
         show=lambda octaves: t.number(float(f"{2**octaves:.2g}")),
     )
-    yield Chart(drawing, t("rollouts.ratios_caption"))
+    rows = [
+        {"name": one.label, "low": each["low"], "high": each["high"]}
+        for one, each in zip(intervals, known, strict=True)
+    ]
+    yield Chart(drawing.told_by(rows), t("rollouts.ratios_caption"))
 
 
 def _guard_charts(

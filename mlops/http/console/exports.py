@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -18,13 +21,14 @@ from mlops.reports.page import Block, Cell, Manner
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def as_html(view: View, ask: Ask) -> str:
-    """The page as one HTML file that needs nothing else, to print or to keep."""
+def as_html(view: View, ask: Ask, *, notice: str = "") -> str:
+    """The page as one HTML file that needs nothing else, to print or to keep, under the *notice* of all pages."""
     sections = [Section(panel.heading, list(_standing_alone(panel.blocks, ask.words))) for panel in view.panels]
     return render_page(
         view.title,
         [section for section in sections if section.blocks],
         lead=view.lead,
+        notice=notice,
         verdict=view.verdict,
         made_at=ask.now,
         language=ask.language,
@@ -32,11 +36,12 @@ def as_html(view: View, ask: Ask) -> str:
     )
 
 
-def as_json(view: View, ask: Ask) -> dict[str, Any]:
-    """The page as plain values: its sentences, and by panel its facts and tables under their keys."""
+def as_json(view: View, ask: Ask, *, notice: str = "") -> dict[str, Any]:
+    """The page as plain values: its sentences, and by panel its facts, tables and what is drawn, under their keys."""
     return {
         "title": view.title,
         "lead": view.lead,
+        "notice": notice or None,
         "verdict": None if view.verdict is None else view.verdict.text,
         "made_at": ask.now.isoformat(),
         "address": ask.here({}),
@@ -48,10 +53,22 @@ def as_json(view: View, ask: Ask) -> dict[str, Any]:
 
 def tables_of(view: View) -> dict[str, Table]:
     """The tables of the page by name: that of the panel, with a number from the second one on."""
-    found: dict[str, Table] = {}
-    for panel in view.panels:
-        for number, table in enumerate((each for each in _flat(panel.blocks) if isinstance(each, Table)), start=1):
-            found[panel.name if number == 1 else f"{panel.name}-{number}"] = table
+    return {one.name: one.table for one in _placed(view)}
+
+
+def titles_of(view: View) -> dict[str, str]:
+    """What a person calls each table: how its caption begins, else as its panel is headed.
+
+    Where several are called the same, the line that each is folded under tells them apart, else a number.
+    """
+    placed = list(_placed(view))
+    same = Counter(one.title for one in placed)
+    titles = [f"{one.title} – {one.fold}" if same[one.title] > 1 and one.fold else one.title for one in placed]
+    seen = Counter[str]()
+    found = {}
+    for one, title in zip(placed, titles, strict=True):
+        seen[title] += 1
+        found[one.name] = title if seen[title] == 1 else f"{title} {seen[title]}"
     return found
 
 
@@ -77,6 +94,35 @@ def titled(table: Table, words: Words) -> Table:
 def named(facts: Facts, words: Words) -> Facts:
     """*facts* with the words of their names in place of their keys."""
     return Facts([(words.get(f"columns.{name}", name), value) for name, value in facts.rows])
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A table and where it stands: under which heading, and folded away under which line."""
+
+    name: str
+    table: Table
+    heading: str
+    fold: str
+
+    @property
+    def title(self) -> str:
+        # What follows a colon or a full stop explains.
+        return re.split(r"[:.](?:\s|$)", self.table.caption, maxsplit=1)[0] or self.heading
+
+
+def _placed(view: View) -> Iterator[_Placed]:
+    for panel in view.panels:
+        for number, (table, fold) in enumerate(_tables(panel.blocks), start=1):
+            yield _Placed(panel.name if number == 1 else f"{panel.name}-{number}", table, panel.heading, fold)
+
+
+def _tables(blocks: Sequence[ConsoleBlock], fold: str = "") -> Iterator[tuple[Table, str]]:
+    for block in blocks:
+        if isinstance(block, Details):
+            yield from _tables(block.blocks, block.summary)
+        elif isinstance(block, Table):
+            yield block, fold
 
 
 def _flat(blocks: Sequence[ConsoleBlock]) -> Iterator[ConsoleBlock]:
@@ -109,7 +155,8 @@ def _values(blocks: Iterator[ConsoleBlock]) -> dict[str, Any]:
         elif isinstance(block, Prose | Said | Badge):
             values.setdefault("texts", []).append(block.text)
         elif isinstance(block, Chart):
-            values.setdefault("charts", []).append(block.caption)
+            drawn = [{name: _plain(value) for name, value in row.items()} for row in block.rows]
+            values.setdefault("charts", []).append({"caption": block.caption, "rows": drawn})
     return values
 
 

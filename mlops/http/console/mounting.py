@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from urllib.parse import parse_qs, urlencode
 
@@ -23,11 +23,14 @@ from mlops.http.console.pages import PAGES, Page
 from mlops.http.console.parts import Parts
 from mlops.http.console.rendering import SECURITY_HEADERS, Renderer, load_words
 from mlops.http.console.view import View
+from mlops.reports import Table
 
 _log = logging.getLogger("mlops.http.console")
 
 SIGN_IN, SIGN_OUT, LIVE = f"{ROOT}/entrar", f"{ROOT}/salir", f"{ROOT}/vivo"
 _SIGNED_IN_SECONDS = 12 * 3600
+# Of what a client sent, no more than this comes back in an error.
+_LONGEST_NAME = 80
 _NOBODY = Visitor("", "read")
 _NO_PAGE = Page("", "", lambda _parts, _ask: View(""), ())
 
@@ -47,6 +50,7 @@ def mount(app: FastAPI, parts: Parts, access: Access) -> Live:
         (SIGN_IN, console.sign_in, ["GET", "POST"]),
         (SIGN_OUT, console.sign_out, ["POST"]),
         *((f"{ROOT}{page.route}", console.page(page), ["GET"]) for page in PAGES),
+        (f"{ROOT}/", console.first, ["GET"]),
         # The last one: whatever no other route has taken.
         (f"{ROOT}/{{rest:path}}", console.missing, ["GET"]),
     ):
@@ -78,6 +82,11 @@ class _Console:
         """A file of the console, for anybody: there is nothing in it."""
         found = self._assets.get(request.path_params["name"])
         return await self.missing(request) if found is None else assets.answer(found, request)
+
+    async def first(self, request: Request) -> Response:
+        """To the first page, which has no stroke at its end."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"{ROOT}{query}", HTTPStatus.PERMANENT_REDIRECT)
 
     async def missing(self, request: Request) -> Response:
         """What is answered where there is no page."""
@@ -149,16 +158,16 @@ class _Console:
     def _in_form(self, view: View, page: Page, ask: Ask) -> Response:
         """The page in the form that its address asks for; as a page of the console where it asks for none."""
         name = f"{page.route.split('/')[1] if page.route else 'resumen'}-{ask.now:%Y%m%d-%H%M}"
-        tables = exports.tables_of(view)
+        notice = self._parts.notice
         form = ask.params.get(FORMAT, "")
         if form == "html":
-            return _kept(exports.as_html(view, ask), f"{name}.html", "text/html")
+            return _kept(exports.as_html(view, ask, notice=notice), f"{name}.html", "text/html")
         if form == "json":
-            return _kept(orjson.dumps(exports.as_json(view, ask)).decode(), f"{name}.json", "application/json")
-        if form == "csv" and tables:
-            table = ask.choice(TABLE, tables, next(iter(tables)))
-            return _kept(exports.as_csv(tables[table]), f"{name}-{table}.csv", "text/csv")
-        return self._page(ask, "page.html", view=view, page=page, tables=list(tables))
+            document = orjson.dumps(exports.as_json(view, ask, notice=notice)).decode()
+            return _kept(document, f"{name}.json", "application/json")
+        if form == "csv":
+            return _table(exports.tables_of(view), ask.params.get(TABLE), name)
+        return self._page(ask, "page.html", view=view, page=page, tables=exports.titles_of(view))
 
     def _page(self, ask: Ask, template: str, *, status: int = HTTPStatus.OK, **context: object) -> Response:
         document = self._render(template, ask, status=int(status), **{"page": _NO_PAGE, **context})
@@ -189,6 +198,16 @@ def _to_sign_in(request: Request) -> Response:
 def _forgetting(response: Response) -> Response:
     response.delete_cookie(COOKIE, httponly=True, samesite="lax")
     return response
+
+
+def _table(tables: Mapping[str, Table], wanted: str | None, page: str) -> Response:
+    """The table *wanted* as CSV, the first one where none is asked for; one that is not there is a problem."""
+    name = next(iter(tables), None) if wanted is None else wanted
+    if name is None or name not in tables:
+        known = f"the tables of this page are {', '.join(tables)}" if tables else "this page has no table"
+        asked = "" if wanted is None else f"; asked for {wanted[:_LONGEST_NAME]!r}"
+        return problems.problem(HTTPStatus.NOT_FOUND, detail=f"{known}{asked}", headers=SECURITY_HEADERS)
+    return _kept(exports.as_csv(tables[name]), f"{page}-{name}.csv", "text/csv")
 
 
 def _kept(document: str, name: str, kind: str) -> Response:

@@ -145,11 +145,6 @@
     }
   };
 
-  // Of a drawing that is too wide for a phone, the newest is seen first.
-  const beginAtTheNewest = () => {
-    for (const each of document.querySelectorAll(".drawing:has(> .over-time)")) each.scrollLeft = each.scrollWidth;
-  };
-
   const refresh = async () => {
     if (isBusy() || isRefreshing) {
       isMissed = true;
@@ -246,7 +241,6 @@
   markScrollers();
   addEventListener("resize", markScrollers);
   document.addEventListener("toggle", markScrollers, { capture: true });
-  beginAtTheNewest();
   document.querySelector(".menu [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   if (sign) {
     // A page that nobody sees gives its connection back: a browser has six of them for all its tabs.
