@@ -107,8 +107,8 @@ class _Placed:
 
     @property
     def title(self) -> str:
-        # What follows a colon or a full stop explains.
-        return re.split(r"[:.](?:\s|$)", self.table.caption, maxsplit=1)[0] or self.heading
+        # What follows a colon, a comma or a stop explains.
+        return re.split(r"[:.,;](?:\s|$)", self.table.caption, maxsplit=1)[0] or self.heading
 
 
 def _placed(view: View) -> Iterator[_Placed]:
