@@ -4,7 +4,8 @@ A real service process over an installation of ``_installation.py`` (a twentieth
 otherwise). Cooks ask a distinct query every half second and click on what they get. Three pages, the overview, the
 traffic and the alerts, listen to the stream of changes and fetch themselves anew at each, as the script of a page does,
 every two seconds at most. Every ten seconds an operator freezes the model, acknowledges or resolves an alert, lifts the
-freeze, and keeps a page as CSV. Memory (RSS), open files and threads of the service are noted every five seconds.
+freeze, and keeps a page as CSV. Memory, open files and threads of the service are noted every five seconds. Of memory
+the resident set, and what of it is no file's: the machine drops files, such as the index, where it needs room.
 
 Told is the slope of the memory after a warm-up (a third of the time, unless ``--warm-up`` says how many minutes), with
 its 95 % interval: a line through the means of twelve equal stretches, Student's t with ten degrees of freedom, as
@@ -64,22 +65,23 @@ def main() -> None:
         with hurried(work, chosen.hurry) as one:
             samples, counts, cpu, after = soak(one.port, one.process.pid, chosen.minutes * 60, hurry=chosen.hurry)
     kept = [one for one in samples if one.seconds >= warm_up * 60]
-    slope, low, high = slope_per_hour(kept)
+    slopes = {name: slope_per_hour(kept, name) for name in ("rss_mb", "anonymous_mb")}
     began, ended = kept[0], kept[-1]
     pace = "" if chosen.hurry == 1 else f", background work {chosen.hurry:g} times as often"
     print(f"Soak: {machine()}; {chosen.minutes:g} minutes{pace}, load {os.getloadavg()[0]:.0f} at the end\n")
     rows = [
         [name, f"{getattr(began, name):,.1f}", f"{getattr(ended, name):,.1f}", f"{getattr(after, name):,.1f}"]
-        for name in ("rss_mb", "n_files", "n_threads", "n_listeners")
+        for name in ("rss_mb", "anonymous_mb", "n_files", "n_threads", "n_listeners")
     ]
     print(table(["", "after the warm-up", "at the end", "pages closed"], rows))
-    print(
-        f"\nmemory: {slope:+.1f} MB an hour (95 % interval {low:+.1f} to {high:+.1f}); CPU {100 * cpu:.0f} % of a core"
-    )
+    print()
+    for name, (slope, low, high) in slopes.items():
+        print(f"{name}: {slope:+.1f} MB an hour (95 % interval {low:+.1f} to {high:+.1f})")
+    print(f"CPU: {100 * cpu:.0f} % of a core")
     print(", ".join(f"{name}: {n:,}" for name, n in sorted(counts.items())))
     finish(
         {"machine": machine(), "minutes": chosen.minutes, "warm_up": warm_up, "hurry": chosen.hurry,
-         "mb_per_hour": [slope, low, high], "cpu_share": cpu, "counts": counts,
+         "mb_per_hour": slopes, "cpu_share": cpu, "counts": counts,
          "samples": [vars(each) for each in [*samples, after]]},
         chosen.json,
     )  # fmt: skip
@@ -87,10 +89,16 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Sample:
-    """How the service's process is."""
+    """How the service's process is.
+
+    Attributes:
+        rss_mb: the resident set.
+        anonymous_mb: what of it is no file's.
+    """
 
     seconds: float
     rss_mb: float
+    anonymous_mb: float
     n_files: int
     n_threads: int
     n_listeners: int
@@ -225,15 +233,17 @@ def soak(
 def sample(pid: int, seconds: float, n_listeners: int) -> Sample:
     """The process as it is now, from Linux."""
     lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    rss = int(lines["VmRSS"].split()[0]) / 1_024
-    return Sample(seconds, rss, len(list(Path(f"/proc/{pid}/fd").iterdir())), int(lines["Threads"]), n_listeners)
+    rss, anonymous = (int(lines[name].split()[0]) / 1_024 for name in ("VmRSS", "RssAnon"))
+    return Sample(
+        seconds, rss, anonymous, len(list(Path(f"/proc/{pid}/fd").iterdir())), int(lines["Threads"]), n_listeners
+    )
 
 
-def slope_per_hour(samples: Sequence[Sample]) -> tuple[float, float, float]:
-    """MB an hour, with the ends of its 95 % interval."""
+def slope_per_hour(samples: Sequence[Sample], name: str) -> tuple[float, float, float]:
+    """Of the field *name*, an hour, with the ends of its 95 % interval."""
     stretches = [part for part in np.array_split(np.arange(len(samples)), _STRETCHES) if len(part)]
     hours = [float(np.mean([samples[n].seconds for n in part])) / 3_600 for part in stretches]
-    memory = [float(np.mean([samples[n].rss_mb for n in part])) for part in stretches]
+    memory = [float(np.mean([getattr(samples[n], name) for n in part])) for part in stretches]
     line = stats.linregress(hours, memory)
     half = float(stats.t.ppf(0.975, len(stretches) - 2)) * line.stderr
     return line.slope, line.slope - half, line.slope + half
