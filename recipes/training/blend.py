@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +20,8 @@ from recipes.training.labels import SHOWN
 PRIOR_SCALE = 10.0
 # More pairs than these, the newest, would cost memory and tell nothing new about a dozen weights.
 MOST_PAIRS = 1_000_000
-# What must not be lost is kept by so much, in log odds. A shortfall costs its square, so many times as much as all
-# reactions together do, so that little is left of it.
+# By so much in log odds what must not be lost is kept, or by as much as 1.0.0 keeps it, where that is less.
 KEPT_BY = 0.05
-_SHORT_COSTS = 10.0
 # In a file; beyond it, machines differ.
 _DECIMALS = 6
 
@@ -49,30 +48,54 @@ def fit_blend(
         weights: shape (n_rows,): what a reaction to each recipe counts, see :func:`reaction_weights`.
         l2: how many log odds squared the pull towards 1.0.0 is worth, 0 or more.
         kept: shape (n, n_features): leads that must not be negative, such as those of
-            :meth:`recipes.training.golden.GoldenPromises.leads`. Short of :data:`KEPT_BY` they are penalised by the
-            square (quadratic penalty, Nocedal & Wright 2006, 17.1).
+            :meth:`recipes.training.golden.GoldenPromises.leads`. None or none: no condition.
     """
     better, worse, worth = _pairs(examples, weights)
     leads = matrix[better] - matrix[worse]
     prior = specified_weights() * PRIOR_SCALE
-    held = (np.zeros((0, len(prior))) if kept is None else kept).astype(np.float64)
-    cost = _SHORT_COSTS * max(float(worth.sum()), 1.0)
 
     def loss(given: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         won = (leads @ given.astype(np.float32)).astype(np.float64)
         away = given - prior
-        short = np.maximum(KEPT_BY - held @ given, 0)
-        value = worth @ np.logaddexp(0, -won) + l2 / 2 * away @ away + cost / 2 * short @ short
+        value = worth @ np.logaddexp(0, -won) + l2 / 2 * away @ away
         slope = -(worth * expit(-won)).astype(np.float32) @ leads
-        return float(value), slope.astype(np.float64) + l2 * away - cost * short @ held
+        return float(value), slope.astype(np.float64) + l2 * away
 
-    bounds = [(0.0, None)] * len(prior)
-    found = minimize(loss, prior, jac=True, bounds=bounds, method="L-BFGS-B").x if len(better) else prior
+    found = _least(loss, prior, kept) if len(better) else prior
     scale = float(found.sum())
     if scale <= 0:
         found, scale = prior, PRIOR_SCALE
     shares = np.round(found / scale, _DECIMALS).tolist()
     return FittedBlend(dict(zip(LEARNED_FEATURES, shares, strict=True)), round(scale, _DECIMALS), len(better))
+
+
+_Loss = Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
+
+
+def _least(loss: _Loss, prior: NDArray[np.float64], kept: Floats | None) -> NDArray[np.float64]:
+    """The weights of 0 or more with the least *loss* under which no lead of *kept* is negative.
+
+    The search begins at *prior*; without conditions by L-BFGS-B (Byrd et al. 1995), with them by sequential least
+    squares (Kraft 1988).
+    """
+    bounds = [(0.0, None)] * len(prior)
+    if kept is None or not len(kept):
+        return np.asarray(minimize(loss, prior, jac=True, bounds=bounds, method="L-BFGS-B").x)
+    leads = kept.astype(np.float64)
+    least = np.minimum(leads @ prior, KEPT_BY)
+    # Its tolerance is absolute.
+    unit = max(loss(prior)[0], 1.0)
+
+    def scaled(given: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        value, slope = loss(given)
+        return value / unit, slope / unit
+
+    condition = {"type": "ineq", "fun": lambda given: leads @ given - least, "jac": lambda given: leads}
+    found = minimize(
+        scaled, prior, jac=True, bounds=bounds, method="SLSQP", constraints=[condition],
+        options={"maxiter": 200, "ftol": 1e-9},
+    )  # fmt: skip
+    return np.asarray(np.maximum(found.x, 0.0))
 
 
 def reaction_weights(examples: Examples, look_weights: NDArray[np.float64], *, largest: float) -> NDArray[np.float64]:

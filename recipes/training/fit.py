@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,7 +28,7 @@ K = 3
 UNNUMBERED = "0.0.0"
 _ROUNDS_BETWEEN_NEWS = 10
 # Each time another recipe may come before one that must be shown; so many are seldom needed.
-_MOST_FITS = 8
+_MOST_FITS = 20
 _Z = 1.959964
 
 
@@ -51,11 +52,11 @@ def fit(
     """
     progress(0.1, "fitting the weights of a blend")
     train, validation = (part.where(part.reacted) for part in (data.train, data.validation))
-    blend, n_kept = _blend_that_keeps(promises, train, data.looks, options)
-    ranker = LearnedBlend(UNNUMBERED, blend.weights)
+    held = _held_blend(promises, train, data.looks, options)
+    blend, ranker = held.blend, held.ranker
     judge = _Judge.of(validation, data.looks, options)
     before = _scores(ranker, validation)
-    metrics = {**_figures(blend, n_kept), "validation_ndcg@3_blend": judge(before)}
+    metrics = {**held.figures, "validation_ndcg@3_blend": judge(before)}
     curve: list[float] = []
     reason = _why_no_trees(train, validation, options)
     if reason is None:
@@ -76,30 +77,50 @@ def fit(
                 corrected, _finite(metrics), "the trees are better than the blend on the validation part", curve
             )
     # Nothing is left to choose by the validation part, and it is the newest that there is to learn from.
-    blend, n_kept = _blend_that_keeps(promises, train.then(validation), data.looks, options)
-    metrics |= _figures(blend, n_kept)
-    return Fitted(LearnedBlend(UNNUMBERED, blend.weights), _finite(metrics), reason, curve)
+    held = _held_blend(promises, train.then(validation), data.looks, options)
+    if held.broken:
+        reason += f"; the blend loses {', '.join(held.broken)}"
+    return Fitted(held.ranker, _finite({**metrics, **held.figures}), reason, curve)
 
 
-def _figures(blend: FittedBlend, n_kept: int) -> dict[str, float]:
-    return {"pairs": float(blend.n_pairs), "scale": blend.scale, "golden_pairs": float(n_kept)}
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A blend held to golden queries.
+
+    Attributes:
+        n_kept: pairs of recipes that it is held to for that.
+        broken: the queries that it loses all the same.
+    """
+
+    blend: FittedBlend
+    n_kept: int
+    broken: Sequence[str]
+
+    @property
+    def ranker(self) -> LearnedBlend:
+        return LearnedBlend(UNNUMBERED, self.blend.weights)
+
+    @property
+    def figures(self) -> dict[str, float]:
+        return {"pairs": float(self.blend.n_pairs), "scale": self.blend.scale, "golden_pairs": float(self.n_kept)}
 
 
-def _blend_that_keeps(
+def _held_blend(
     promises: GoldenPromises, examples: Examples, looks: NDArray[np.float64], options: TrainingOptions
-) -> tuple[FittedBlend, int]:
-    """A blend held to *promises*, and to how many pairs it is held for that.
+) -> _Held:
+    """What a blend breaks becomes pairs of the next fit, until it breaks none (cutting planes, Kelley 1960).
 
-    Those that it breaks become pairs of the next fit, until it breaks none (cutting planes, Kelley 1960).
+    Or until another fit would not help: a rule is broken, whatever the weights, or it was tried often enough.
     """
     kept = np.zeros((0, len(LEARNED_FEATURES)), dtype=np.float32)
-    for _ in range(_MOST_FITS):
+    for n_left in reversed(range(_MOST_FITS)):
         blend = _blend_of(examples, looks, options, kept)
-        more = promises.leads(promises.broken(LearnedBlend(UNNUMBERED, blend.weights)))
-        if not len(more):
+        broken = promises.broken(LearnedBlend(UNNUMBERED, blend.weights))
+        more = promises.leads(broken)
+        if not len(more) or not n_left:
             break
         kept = np.concatenate([kept, more])
-    return blend, len(kept)
+    return _Held(blend, len(kept), list(broken))
 
 
 def _blend_of(examples: Examples, looks: NDArray[np.float64], options: TrainingOptions, kept: Floats) -> FittedBlend:

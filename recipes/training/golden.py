@@ -48,7 +48,7 @@ class GoldenPromises:
     A version that loses one would be refused by the gate, night after night.
     """
 
-    def __init__(self, judge: GoldenJudge = lambda ranker: {}) -> None:
+    def __init__(self, judge: GoldenJudge) -> None:
         """1.0.0 is asked."""
         self._judge = judge
         self._kept = {query: answer for query, answer in judge(HybridRanker()).items() if answer.is_right}
@@ -63,16 +63,18 @@ class GoldenPromises:
     def leads(self, broken: Mapping[str, GoldenAnswer]) -> Floats:
         """By how much each feature of a recipe that must be shown exceeds that of one that took its place.
 
-        Shape (n, n_features), in the order of :data:`LEARNED_FEATURES`. Where two are missing, each is paired with each
-        of the last two that do not belong there.
+        Shape (n, n_features), in the order of :data:`LEARNED_FEATURES`; under the weights of 1.0.0 none is negative, as
+        1.0.0 shows the one and not the other. Where two are missing, each is paired with each of the last two that
+        came instead.
         """
         better: list[Mapping[str, float]] = []
         worse: list[Mapping[str, float]] = []
         for query, answer in broken.items():
+            kept = self._kept[query].shown
             missing = [recipe_id for recipe_id in answer.relevant if recipe_id not in answer.shown]
-            others = [recipe_id for recipe_id in answer.shown if recipe_id not in answer.relevant]
-            for missed, other in itertools.product(missing, others[-len(missing) :]):
-                better.append(self._kept[query].shown[missed])
+            instead = [recipe_id for recipe_id in answer.shown if recipe_id not in kept]
+            for missed, other in itertools.product(missing, instead[-len(missing) :]):
+                better.append(kept[missed])
                 worse.append(answer.shown[other])
         return _matrix(better) - _matrix(worse)
 

@@ -18,7 +18,7 @@ _GATED = re.compile(r"\((.+)\)")
 def decided_metrics(parts: Parts, model_id: str) -> Sequence[str]:
     """Names of what the newest comparison with a champion measured on the holdout, those that gates hold it to first.
 
-    Empty where no training of *model_id* came so far.
+    Empty where none of the newest trainings of *model_id* came to a version.
     """
     jobs = parts.retraining.list_jobs(model_id, limit=_JOBS_SEARCHED, brief=True)
     newest = next((each for each in jobs if each.challenger is not None), None)
