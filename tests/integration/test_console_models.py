@@ -234,7 +234,7 @@ def test_a_version_on_its_way_says_so_and_a_second_rollout_is_not_offered(make_w
         "ranker 1.4.0 empieza a entrar poco a poco junto a 1.1.0. El plan: responde al 20 % y 50 % de los usuarios, al "
         "menos 1 h cada parte; pasa a producción, vigilada 1 h. Los guardianes (peticiones fallidas, más lentas que el "
         "p95 del campeón, listas con clic, respuestas no válidas y fallos seguidos) la retiran solos si empeora. Si en "
-        "24 h no ha terminado, se queda 1.1.0."
+        "24 h no se ha promovido, se queda 1.1.0."
     )
     world.post(again.url, again.body)
 
