@@ -35,23 +35,42 @@ class FittedBlend:
     n_pairs: int
 
 
-def fit_blend(
-    examples: Examples, matrix: Floats, weights: NDArray[np.float64], *, l2: float, kept: Floats | None = None
-) -> FittedBlend:
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Recipes that cooks took to more, each with one of the same answer that they took to less.
+
+    Attributes:
+        leads: shape (n_pairs, n_features): by how much the features of the one exceed those of the other.
+        worth: shape (n_pairs,): what each pair counts.
+    """
+
+    leads: Floats
+    worth: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, examples: Examples, matrix: Floats, weights: NDArray[np.float64]) -> Pairs:
+        """The newest :data:`MOST_PAIRS` of *examples*.
+
+        Args:
+            matrix: shape (n_rows, n_features), see :func:`recipes.ranker.learned.matrix_of`.
+            weights: shape (n_rows,): what a reaction to each recipe counts, see :func:`reaction_weights`.
+        """
+        better, worse, worth = _pairs(examples, weights)
+        return cls(matrix[better] - matrix[worse], worth)
+
+
+def fit_blend(pairs: Pairs, *, l2: float, kept: Floats) -> FittedBlend:
     """The non-negative weights under which recipes that cooks took to more come before others of the same answer.
 
     Minimises the sum over pairs of ``weight * log(1 + exp(-lead))`` (Burges et al. 2005, RankNet, on linear scores; the
     weights as in Joachims et al. 2017) plus ``l2 / 2 * |c - c0|^2``, where ``c0`` makes 1.0.0.
 
     Args:
-        matrix: shape (n_rows, n_features), see :func:`recipes.ranker.learned.matrix_of`.
-        weights: shape (n_rows,): what a reaction to each recipe counts, see :func:`reaction_weights`.
         l2: how many log odds squared the pull towards 1.0.0 is worth, 0 or more.
         kept: shape (n, n_features): leads that must not be negative, such as those of
-            :meth:`recipes.training.golden.GoldenPromises.leads`. None or none: no condition.
+            :meth:`recipes.training.golden.GoldenPromises.leads`.
     """
-    better, worse, worth = _pairs(examples, weights)
-    leads = matrix[better] - matrix[worse]
+    leads, worth = pairs.leads, pairs.worth
     prior = specified_weights() * PRIOR_SCALE
 
     def loss(given: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -61,25 +80,25 @@ def fit_blend(
         slope = -(worth * expit(-won)).astype(np.float32) @ leads
         return float(value), slope.astype(np.float64) + l2 * away
 
-    found = _least(loss, prior, kept) if len(better) else prior
+    found = _least(loss, prior, kept) if len(leads) else prior
     scale = float(found.sum())
     if scale <= 0:
         found, scale = prior, PRIOR_SCALE
     shares = np.round(found / scale, _DECIMALS).tolist()
-    return FittedBlend(dict(zip(LEARNED_FEATURES, shares, strict=True)), round(scale, _DECIMALS), len(better))
+    return FittedBlend(dict(zip(LEARNED_FEATURES, shares, strict=True)), round(scale, _DECIMALS), len(leads))
 
 
 _Loss = Callable[[NDArray[np.float64]], tuple[float, NDArray[np.float64]]]
 
 
-def _least(loss: _Loss, prior: NDArray[np.float64], kept: Floats | None) -> NDArray[np.float64]:
+def _least(loss: _Loss, prior: NDArray[np.float64], kept: Floats) -> NDArray[np.float64]:
     """The weights of 0 or more with the least *loss* under which no lead of *kept* is negative.
 
     The search begins at *prior*; without conditions by L-BFGS-B (Byrd et al. 1995), with them by sequential least
     squares (Kraft 1988).
     """
     bounds = [(0.0, None)] * len(prior)
-    if kept is None or not len(kept):
+    if not len(kept):
         return np.asarray(minimize(loss, prior, jac=True, bounds=bounds, method="L-BFGS-B").x)
     leads = kept.astype(np.float64)
     least = np.minimum(leads @ prior, KEPT_BY)

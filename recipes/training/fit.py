@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.retraining.trainer import Progress
-from recipes.index.items import Floats
 from recipes.ranker import LEARNED_FEATURES, LambdaRanker, LearnedBlend, Ranker
 from recipes.ranker.learned import matrix_of
 from recipes.ranker.trees import booster_of
-from recipes.training.blend import FittedBlend, fit_blend, reaction_weights
+from recipes.training.blend import FittedBlend, Pairs, fit_blend, reaction_weights
 from recipes.training.data import TrainingData
 from recipes.training.examination import look_weights
 from recipes.training.examples import Examples
@@ -112,9 +111,10 @@ def _held_blend(
 
     Or until another fit would not help: a rule is broken, whatever the weights, or it was tried often enough.
     """
+    pairs = _pairs_of(examples, looks, options)
     kept = np.zeros((0, len(LEARNED_FEATURES)), dtype=np.float32)
     for n_left in reversed(range(_MOST_FITS)):
-        blend = _blend_of(examples, looks, options, kept)
+        blend = fit_blend(pairs, l2=options.l2, kept=kept)
         broken = promises.broken(LearnedBlend(UNNUMBERED, blend.weights))
         more = promises.leads(broken)
         if not len(more) or not n_left:
@@ -123,11 +123,11 @@ def _held_blend(
     return _Held(blend, len(kept), list(broken))
 
 
-def _blend_of(examples: Examples, looks: NDArray[np.float64], options: TrainingOptions, kept: Floats) -> FittedBlend:
+def _pairs_of(examples: Examples, looks: NDArray[np.float64], options: TrainingOptions) -> Pairs:
     matrix = matrix_of(LearnedBlend(UNNUMBERED, {}).recalled(examples.columns))
     seen = look_weights(examples, looks, largest=options.largest_weight)
     weights = reaction_weights(examples, seen, largest=options.largest_weight)
-    return fit_blend(examples, matrix, weights * examples.newness(options.half_life_days), l2=options.l2, kept=kept)
+    return Pairs.of(examples, matrix, weights * examples.newness(options.half_life_days))
 
 
 def _why_no_trees(train: Examples, validation: Examples, options: TrainingOptions) -> str | None:
