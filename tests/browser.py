@@ -44,6 +44,14 @@ class Watched:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("request", self.on_request)
 
+    def follow(self, link: Any) -> None:
+        """Press *link*, or a button that leads to another page, and wait until that page is there as a whole.
+
+        A press alone returns with the old page still there, or with half of the new one.
+        """
+        with self.page.expect_navigation():
+            link.click()
+
     def _on_console(self, message: Any) -> None:
         # A violation of the policy is an error here, too.
         if message.type in {"error", "warning"}:

@@ -230,7 +230,7 @@ def test_what_happens_elsewhere_arrives_without_a_reload_and_the_focus_stays(at_
 
 def test_a_page_that_nobody_sees_gives_its_connection_back(at_desk: Operator, world: World) -> None:
     at_desk.open("/alertas")
-    assert world.live.n_listeners == 1
+    _soon(at_desk, lambda: world.live.n_listeners == 1)
     hide = "isHidden => { Object.defineProperty(document, 'hidden', { value: isHidden, configurable: true });"
     at_desk.page.evaluate(hide + "document.dispatchEvent(new Event('visibilitychange')); }", True)
     _soon(at_desk, lambda: world.live.n_listeners == 0)

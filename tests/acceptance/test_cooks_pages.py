@@ -96,7 +96,7 @@ def test_a_cook_searches_with_an_exclusion_opens_a_recipe_rates_it_and_cooks_it(
 ) -> None:
     cook.open("/")
     cook.page.get_by_role("searchbox").fill("desayuno saludable sin huevo")
-    cook.page.get_by_role("button", name="Buscar").click()
+    cook.follow(cook.page.get_by_role("button", name="Buscar"))
 
     expect(cook.page.locator(".understood")).to_contain_text("Sin huevo")
     assert len(cook.recipe_ids()) == 3
@@ -128,7 +128,7 @@ def test_every_filter_of_the_form_is_kept(cook: Cook, starter: dict[str, Recipe]
     cook.page.get_by_role("checkbox", name="Vegana").check()
     cook.page.get_by_label("Tiempo máximo").select_option("30")
     cook.page.get_by_label("Sin", exact=True).fill("garbanzos")
-    cook.page.get_by_role("button", name="Aplicar filtros").click()
+    cook.follow(cook.page.get_by_role("button", name="Aplicar filtros"))
 
     shown = [starter[recipe_id] for recipe_id in cook.recipe_ids()]
     assert shown
@@ -140,7 +140,7 @@ def test_every_filter_of_the_form_is_kept(cook: Cook, starter: dict[str, Recipe]
         expect(
             cook.page.locator(".understood").get_by_text(understood.replace(" min", "\N{NO-BREAK SPACE}min"))
         ).to_be_visible()
-    cook.page.get_by_role("link", name="Quitar filtros").click()
+    cook.follow(cook.page.get_by_role("link", name="Quitar filtros"))
     expect(cook.page.locator(".understood")).to_have_count(0)
 
 
@@ -148,7 +148,7 @@ def test_more_recipes_are_shown_on_request_up_to_twenty(cook: Cook) -> None:
     cook.search("comida sencilla")
     counts = [len(cook.recipe_ids())]
     while (more := cook.page.get_by_role("link", name="Ver más recetas")).count():
-        more.click()
+        cook.follow(more)
         counts.append(len(cook.recipe_ids()))
     assert counts == [3, 6, 12, 20]
 
@@ -196,7 +196,7 @@ def test_a_saved_recipe_waits_on_the_home_page(cook: Cook, starter: dict[str, Re
     cook.page.get_by_role("button", name="Guardar").click()
     expect(cook.page.locator(STATUS)).to_contain_text("página de inicio")
     cook.open("/")
-    cook.page.locator("[data-saved]").get_by_role("link", name=name).click()
+    cook.follow(cook.page.locator("[data-saved]").get_by_role("link", name=name))
     cook.page.get_by_role("button", name="Guardada").click()
     cook.open("/")
     expect(cook.page.locator("[data-saved]")).to_be_hidden()
@@ -251,7 +251,7 @@ def test_the_focus_is_always_visible(cook: Cook) -> None:
 
 def test_english_is_kept_from_link_to_link(cook: Cook, starter: dict[str, Recipe]) -> None:
     cook.search("sopa sin queso")
-    cook.page.get_by_role("link", name="English").click()
+    cook.follow(cook.page.get_by_role("link", name="English"))
     expect(cook.page.locator("html")).to_have_attribute("lang", "en")
     assert parse_qs(urlsplit(cook.page.url).query) == {"q": ["sopa sin queso"], "idioma": ["en"]}
     expect(cook.page.locator(".understood")).to_contain_text("No cheese")
@@ -259,11 +259,11 @@ def test_english_is_kept_from_link_to_link(cook: Cook, starter: dict[str, Recipe
     recipe = starter[cook.open_first_card()]
     expect(cook.page.get_by_role("heading", level=1)).to_have_text(recipe.texts["en"].name)
     expect(cook.page.locator("html")).to_have_attribute("lang", "en")
-    cook.page.locator(".brand").click()
+    cook.follow(cook.page.locator(".brand"))
     cook.page.get_by_role("searchbox").fill("soup")
-    cook.page.get_by_role("button", name="Search").click()
+    cook.follow(cook.page.get_by_role("button", name="Search"))
     expect(cook.page.locator("html")).to_have_attribute("lang", "en")
-    cook.page.get_by_role("link", name="Español").click()
+    cook.follow(cook.page.get_by_role("link", name="Español"))
     expect(cook.page.locator("html")).to_have_attribute("lang", "es")
     expect(cook.page.get_by_role("button", name="Buscar")).to_be_visible()
 
@@ -272,7 +272,7 @@ def test_a_recipe_leads_back_to_its_results(cook: Cook) -> None:
     cook.search("tortilla & más", "&n=6")
     results = cook.page.url
     cook.open_first_card()
-    cook.page.get_by_role("link", name="Volver a los resultados").click()
+    cook.follow(cook.page.get_by_role("link", name="Volver a los resultados"))
     assert parse_qs(urlsplit(cook.page.url).query) == parse_qs(urlsplit(results).query)
 
 
@@ -280,7 +280,7 @@ def test_where_nothing_is_left_the_page_says_so_and_how_to_loosen(cook: Cook) ->
     cook.search("cena", "&tiempo=1")
     expect(cook.page.get_by_role("heading", name="Ninguna receta cumple todo lo que pides")).to_be_visible()
     assert cook.recipe_ids() == []
-    cook.page.get_by_role("link", name="Buscar sin el límite de tiempo").click()
+    cook.follow(cook.page.get_by_role("link", name="Buscar sin el límite de tiempo"))
     assert len(cook.recipe_ids()) == 3
 
 
@@ -333,7 +333,7 @@ def test_search_and_recipes_work_without_javascript(browser: Any, live_server: s
     cook = Cook(context.new_page(), live_server)
     cook.open("/")
     cook.page.get_by_role("searchbox").fill("cena vegana en menos de 30 minutos")
-    cook.page.get_by_role("button", name="Buscar").click()
+    cook.follow(cook.page.get_by_role("button", name="Buscar"))
     cook.open_first_card()
     expect(cook.page.locator(".steps li").first).to_be_visible()
     expect(cook.page.locator("[data-controls]")).to_be_hidden()
