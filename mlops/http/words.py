@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from mlops.reports.figures import shown_number
+from mlops.sentences import Translation
 
 Language = Literal["es", "en"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
@@ -17,13 +18,18 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 class Words:
     """The words of one language, by dotted key: ``words("search.heading", query="sopa")``."""
 
-    def __init__(self, language: Language, table: Mapping[str, Any]) -> None:
+    def __init__(self, language: Language, table: Mapping[str, Any], sentences: Translation | None = None) -> None:
         self.language = language
         self._table = dict(_flat(table))
+        self._sentences = sentences
 
     @classmethod
-    def load(cls, files: Iterable[Path]) -> dict[Language, Self]:
+    def load(cls, files: Iterable[Path], *, spanish: Translation | None = None) -> dict[Language, Self]:
         """The words of every language. With several files, the name of each is the first part of its keys.
+
+        Args:
+            files: TOML.
+            spanish: how :meth:`sentence` reads a sentence in Spanish.
 
         Raises:
             ValueError: a key is missing in one of the languages.
@@ -34,7 +40,8 @@ class Words:
             read = tomllib.loads(path.read_text("utf-8"))
             for language in LANGUAGES:
                 tables[language] |= {path.stem: read[language]} if len(paths) > 1 else read[language]
-        words = {language: cls(language, table) for language, table in tables.items()}
+        sentences = {"es": spanish, "en": None}
+        words = {language: cls(language, table, sentences[language]) for language, table in tables.items()}
         uneven = words["es"].keys ^ words["en"].keys
         if uneven:
             raise ValueError(f"these keys are there in one language only: {', '.join(sorted(uneven))}")
@@ -76,6 +83,10 @@ class Words:
         sound = last.lower().removeprefix("h")
         joint = "e" if sound[:1] in {"i", "í"} and not last.lower().startswith(("hie", "hia")) else "y"
         return f"{', '.join(before)} {joint} {last}"
+
+    def sentence(self, text: str) -> str | None:
+        """An English sentence of the toolkit in this language; None where it is not known."""
+        return None if self._sentences is None else self._sentences(text)
 
     def number(self, value: float) -> str:
         """*value* with at most four significant digits: 1234.5 is "1.234" in Spanish, "1,234" in English."""

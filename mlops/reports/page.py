@@ -180,6 +180,7 @@ class Manner:
 
     Attributes:
         link: what becomes of a cell that leads on; a page that stands alone shows its text.
+        said: a sentence in the language of the page, where that is known.
     """
 
     number: Callable[[float], str] = shown_number
@@ -187,6 +188,7 @@ class Manner:
     yes: str = "yes"
     no: str = "no"
     link: Callable[[Link], Markup] = lambda link: escape(link.text)
+    said: Callable[[Said], Said] = lambda said: said
 
     def cell(self, value: Cell) -> Markup:
         """*value* as HTML; every text in it is escaped."""
@@ -199,7 +201,8 @@ class Manner:
         if isinstance(value, Link):
             return self.link(value)
         if isinstance(value, Said):
-            return Markup('<span lang="{}">{}</span>').format(value.language, value.text)
+            said = self.said(value)
+            return Markup('<span lang="{}">{}</span>').format(said.language, said.text)
         return self._plain(value)
 
     def _plain(self, value: str | float | int | bool | datetime) -> Markup:

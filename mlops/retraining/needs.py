@@ -15,6 +15,7 @@ from mlops.retraining.book import JobBook
 from mlops.retraining.config import RetrainingConfig
 from mlops.retraining.jobs import RetrainingJob
 from mlops.retraining.trainers import Trainers
+from mlops.sentences import listed, say
 
 # The group of entry points by which installed packages tell what they know of their models.
 SIGNALS = "mlops.signals"
@@ -182,7 +183,9 @@ class NeedCheck:
         champion = self._registry.get_production_model(model_id)
         last = next(iter(self._book.listed(model_id, states=["completed", "skipped"], limit=1)), None)
         if champion is None:
-            found.hindrances.append(f"No version of {model_id} is in production, so there is nothing to compare with.")
+            found.hindrances.append(
+                say("No version of {model} is in production, so there is nothing to compare with.", model=model_id)
+            )
         else:
             self._ask_age_and_volume(found, champion, last)
             self._ask_degradation(found, model_id)
@@ -194,27 +197,37 @@ class NeedCheck:
         trained_at = champion.registered_at if last is None else max(champion.registered_at, last.requested_at)
         age, limit = (self._book.clock() - trained_at) / _DAY, self._config.interval_days
         found.figures |= {"trained_at": trained_at.isoformat(), "age_days": round(age, 3), "interval_days": limit}
-        say = f"The last training is {age:.1f} days old; the limit is {limit:g}."
-        (found.reasons if age >= limit else found.remarks).append(say)
+        old = say("The last training is {age:.1f} days old; the limit is {limit:g}.", age=age, limit=limit)
+        (found.reasons if age >= limit else found.remarks).append(old)
 
         n_new, wanted = self._signals.labelled_since(champion.model_id, trained_at), self._config.data_threshold
         found.figures |= {"new_samples": n_new, "data_threshold": wanted}
         if n_new is None:
-            found.remarks.append("New labelled samples were not measured.")
+            found.remarks.append(say("New labelled samples were not measured."))
         else:
-            say = f"{n_new} labelled samples are new; {wanted} are a reason."
-            (found.reasons if n_new >= wanted else found.remarks).append(say)
+            new = say("{n:d} labelled samples are new; {wanted:d} are a reason.", n=n_new, wanted=wanted)
+            (found.reasons if n_new >= wanted else found.remarks).append(new)
 
     def _ask_degradation(self, found: _Sentences, model_id: str) -> None:
         seen = self._signals.degradation(model_id)
         found.figures["degradation"] = None if seen is None else {name: getattr(seen, name) for name in seen.__slots__}
         if seen is None:
-            found.remarks.append("Degradation was not measured.")
+            found.remarks.append(say("Degradation was not measured."))
             return
-        change = f"{seen.now - seen.before:+.4g} ({seen.low:+.4g} to {seen.high:+.4g})"
-        verdict = "is worse than it was" if seen.degraded else "is not shown to be worse"
-        say = f"{seen.metric} {verdict}: {seen.before:.4g} → {seen.now:.4g}, {change}."
-        (found.reasons if seen.degraded else found.remarks).append(say)
+        figures = say(
+            "{before:.4g} → {now:.4g}, {change:+.4g} ({low:+.4g} to {high:+.4g})",
+            before=seen.before,
+            now=seen.now,
+            change=seen.now - seen.before,
+            low=seen.low,
+            high=seen.high,
+        )
+        if seen.degraded:
+            found.reasons.append(say("{metric} is worse than it was: {figures}.", metric=seen.metric, figures=figures))
+        else:
+            found.remarks.append(
+                say("{metric} is not shown to be worse: {figures}.", metric=seen.metric, figures=figures)
+            )
 
     def _ask_drift(self, found: _Sentences, model_id: str) -> None:
         seen = self._signals.drift(model_id)
@@ -222,23 +235,33 @@ class NeedCheck:
             None if seen is None else [{name: getattr(each, name) for name in each.__slots__} for each in seen]
         )
         if seen is None:
-            found.remarks.append("Drift was not measured.")
+            found.remarks.append(say("Drift was not measured."))
             return
         drifted = [each for each in seen if each.drifted]
-        shown = ", ".join(f"{each.column} {each.score:.3g} (limit {each.threshold:.3g})" for each in drifted[:5])
         if drifted:
-            found.reasons.append(f"{len(drifted)} of {len(seen)} columns have drifted: {shown}.")
+            columns = listed(
+                say(
+                    "{column} {score:.3g} (limit {limit:.3g})",
+                    column=each.column,
+                    score=each.score,
+                    limit=each.threshold,
+                )
+                for each in drifted[:5]
+            )
+            found.reasons.append(
+                say("{n:d} of {of:d} columns have drifted: {columns}.", n=len(drifted), of=len(seen), columns=columns)
+            )
         else:
-            found.remarks.append(f"None of {len(seen)} columns has drifted.")
+            found.remarks.append(say("None of {n:d} columns has drifted.", n=len(seen)))
 
     def _ask_hindrances(self, found: _Sentences, model_id: str) -> None:
         if not self._config.enabled:
-            found.hindrances.append("RETRAIN_ENABLED is off, so that only people start trainings.")
+            found.hindrances.append(say("RETRAIN_ENABLED is off, so that only people start trainings."))
         freezes = self._registry.freezes()
         freeze = freezes.get("*") or freezes.get(model_id)
         found.figures["is_frozen"] = freeze is not None
         if freeze is not None:
-            found.hindrances.append(f"Automatic moves are frozen: {freeze.because}.")
+            found.hindrances.append(say("Automatic moves are frozen: {because}.", because=freeze.because))
         try:
             self._trainers.get(model_id)
         except UnknownTrainer as error:
@@ -247,13 +270,19 @@ class NeedCheck:
         if job is None:
             return
         if job.is_open:
-            found.hindrances.append(f"Job {job.job_id} is {job.state.replace('_', ' ')}.")
+            found.hindrances.append(say("Job {job:d} is {state}.", job=job.job_id, state=job.state.replace("_", " ")))
         elif job.finished_at is not None and self._book.clock() - job.finished_at < self._config.cooldown:
             until = job.finished_at + self._config.cooldown
             found.figures["cooldown_until"] = until.isoformat()
             found.hindrances.append(
-                f"Job {job.job_id} ended at {job.finished_at:%Y-%m-%d %H:%M} UTC ({job.outcome}); the next begins by "
-                f"itself {self._config.cooldown_hours:g} hours later at the earliest."
+                say(
+                    "Job {job:d} ended at {at:%Y-%m-%d %H:%M} UTC ({outcome}); the next begins by itself {hours:g} "
+                    "hours later at the earliest.",
+                    job=job.job_id,
+                    at=job.finished_at,
+                    outcome=job.outcome,
+                    hours=self._config.cooldown_hours,
+                )
             )
 
 

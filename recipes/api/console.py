@@ -18,6 +18,7 @@ from recipes.live_quality import OUTCOMES
 from recipes.measures import STAGE_MEASURES
 from recipes.quality_days import CLICK_RATE, NDCG
 from recipes.ranker import MODEL_ID
+from recipes.sentences import SPANISH
 from recipes.service import Service
 
 
@@ -46,6 +47,7 @@ def console_parts(service: Service, health: HealthReport) -> Parts:
             ],
         },
         notice=service.settings.console_notice,
+        sentences=[SPANISH],
         plan=plan_from_settings(service.settings),
         traffic=_traffic(service),
         quality=QualityMeasures(

@@ -83,7 +83,12 @@ def as_csv(table: Table) -> str:
 
 def manner(words: Words, **changed: Any) -> Manner:
     """How values are written in the language of *words*."""
-    return Manner(words.number, words.time, words("common.yes"), words("common.no"), **changed)
+
+    def said(one: Said) -> Said:
+        read = words.sentence(one.text) if one.language == "en" else None
+        return one if read is None else Said(read, words.language)
+
+    return Manner(words.number, words.time, words("common.yes"), words("common.no"), said=said, **changed)
 
 
 def titled(table: Table, words: Words) -> Table:

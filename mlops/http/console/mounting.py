@@ -65,7 +65,7 @@ class _Console:
         self._access = access
         self._live = live
         self._status_of = status_of
-        self._words = load_words()
+        self._words = load_words(*parts.sentences)
         self._assets = assets.load_assets()
         menu = [page for page in PAGES if page.is_in_menu]
         self._render = Renderer(menu, assets=self._assets, notice=parts.notice)

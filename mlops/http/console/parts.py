@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from mlops.clock import Clock, utc_now
@@ -62,6 +63,7 @@ class Parts:
         extras: panels for pages, by the page's name, such as ``quality``.
         headline: the figure of quality that the overview shows; None for none.
         notice: a sentence over every page, such as that the traffic is simulated; empty for none.
+        sentences: folders with the application's own sentences in Spanish, for :func:`mlops.sentences.spanish`.
         plan: that of a rollout which names none, for who is about to begin one.
         traffic: which metrics tell of it; None where none do.
         quality: what is known of it; None where nothing is.
@@ -79,6 +81,7 @@ class Parts:
     extras: Mapping[str, Extra] = field(default_factory=dict)
     headline: Headline | None = None
     notice: str = ""
+    sentences: Sequence[Path] = ()
     plan: RolloutPlan = field(default_factory=RolloutPlan)
     traffic: TrafficMeasures | None = None
     quality: QualityMeasures | None = None

@@ -16,15 +16,20 @@ from mlops.http.console.exports import manner, named, titled
 from mlops.http.security import page_headers
 from mlops.http.words import Language, Words
 from mlops.reports import Link, Table
+from mlops.sentences import spanish
 
 _HERE = Path(__file__).parent
 
 SECURITY_HEADERS = page_headers(cache_control="private, no-store")
 
 
-def load_words() -> dict[Language, Words]:
-    """The words of the console: each file of the folder is the first part of its keys."""
-    return Words.load(sorted((_HERE / "words").glob("*.toml")))
+def load_words(*sentences: Path) -> dict[Language, Words]:
+    """The words of the console: each file of the folder is the first part of its keys.
+
+    Args:
+        sentences: folders with an application's sentences in Spanish, beside the toolkit's.
+    """
+    return Words.load(sorted((_HERE / "words").glob("*.toml")), spanish=spanish(*sentences))
 
 
 def environment(assets: Mapping[str, Asset]) -> jinja2.Environment:

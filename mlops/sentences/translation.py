@@ -1,0 +1,172 @@
+"""The reading of a sentence in another language."""
+
+from __future__ import annotations
+
+import re
+import string
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Self
+
+_SPANISH = Path(__file__).parent / "spanish"
+# Between sentences that stand beside each other, from the widest gap to the narrowest.
+_GAPS = ("\n", "(?<=[.!?]) ", "; ")
+_NUMBER = re.compile(r"[-+±]?(\d[\d,]*(\.\d+)?|\.\d+)(e[-+]?\d+)?( ?%)?")
+_NUMERIC = r"[-+]?(?:[\d,.]+(?:e[-+]?\d+)?|inf|nan) ?%?"
+_NUMERIC_SPEC = re.compile("[^%]*[bdeEfFgGnoxX%,]")
+_PER_CENT = re.compile(" ?%")
+_SWAPPED = str.maketrans({",": ".", ".": ","})
+# Nobody writes longer sentences; what is longer came from somewhere else.
+_LONGEST = 4_000
+_KEPT = 4_096
+
+
+class Translation:
+    """Sentences of :func:`~mlops.sentences.say` in another language.
+
+    Args:
+        templates: the other language's, by the English one. Both have the same placeholders, the other language's
+            without a format: a value is put in as it was written.
+
+    Raises:
+        ValueError: a template's placeholders differ, or it has no word of its own to be known by.
+    """
+
+    def __init__(self, templates: Mapping[str, str]) -> None:
+        self.templates = dict(templates)
+        forms = [_Form(english, other) for english, other in self.templates.items()]
+        # The more of a sentence is the template's own, the surer it is that it was made of it.
+        self._forms = sorted(forms, key=lambda form: form.n_own, reverse=True)
+        self._found = lru_cache(_KEPT)(self._find)
+
+    @classmethod
+    def load(cls, files: Iterable[Path]) -> Self:
+        """The translation that TOML *files* hold: ``"{n} jobs wait." = "{n} trabajos esperan."``.
+
+        Raises:
+            ValueError: a template stands in two files, or the translation is not one (see the class).
+        """
+        templates: dict[str, str] = {}
+        for file in files:
+            found: dict[str, str] = tomllib.loads(file.read_text("utf-8"))
+            twice = templates.keys() & found.keys()
+            if twice:
+                raise ValueError(f"{file.name} has templates of another file: {', '.join(sorted(twice))}")
+            templates |= found
+        return cls(templates)
+
+    def __call__(self, text: str) -> str | None:
+        """*text* in the other language; None where it was not said with these templates, or only in part."""
+        return self._found(text) if 0 < len(text) <= _LONGEST else None
+
+    def template_of(self, text: str) -> str | None:
+        """The English template that *text* as a whole was made of, None where there is none."""
+        found = self._match(text)
+        return None if found is None else found[0].english
+
+    def _find(self, text: str) -> str | None:
+        # A placeholder would take in the whole of the sentence beside it.
+        for gap in _GAPS:
+            read = self._parted(text, gap)
+            if read is not None:
+                return read
+        return self._whole(text) or self._parted(text, ", ")
+
+    def _parted(self, text: str, gap: str) -> str | None:
+        parts = re.split(f"({gap})", text)
+        if len(parts) == 1:
+            return None
+        read = [self._found(part) if place % 2 == 0 else part for place, part in enumerate(parts)]
+        return None if None in read else "".join(map(str, read))
+
+    def _whole(self, text: str) -> str | None:
+        """The sentence, whether it begins with a capital and ends with a stop or is a part of another one."""
+        for begun, ended in ((False, False), (False, True), (True, False), (True, True)):
+            found = self._match((_raised(text) if begun else text) + ("." if ended else ""))
+            if found is not None:
+                form, values = found
+                read = form.other.format(**{name: self._value(value) for name, value in values.items()})
+                read = read.removesuffix(".") if ended else read
+                return _lowered(read) if begun and _raised(text) != text else read
+        return None
+
+    def _match(self, text: str) -> tuple[_Form, Mapping[str, str]] | None:
+        for form in self._forms:
+            values = form.values(text)
+            if values is not None:
+                return form, values
+        return None
+
+    def _value(self, text: str) -> str:
+        """A value: a number as the other language writes it, a sentence, a list of such; else as it is."""
+        if _NUMBER.fullmatch(text):
+            return _PER_CENT.sub("\N{NO-BREAK SPACE}%", text.translate(_SWAPPED))
+        read = self._found(text)
+        if read is not None:
+            return read
+        parts = text.split(", ")
+        return text if len(parts) == 1 else ", ".join(map(self._value, parts))
+
+
+class _Form:
+    """A template in both languages, and how to know what was made of it."""
+
+    def __init__(self, english: str, other: str) -> None:
+        self.english, self.other = english, other
+        parts = list(_parts(english))
+        own = [literal for literal, _, _ in parts]
+        names = [name for _, name, _ in parts if name is not None]
+        theirs = [name for _, name, _ in _parts(other) if name is not None]
+        if set(names) != set(theirs) or len(set(names)) != len(names) or any(spec for _, _, spec in _parts(other)):
+            raise ValueError(
+                f"{other!r} must have the placeholders of {english!r}, {names}, once each, without formats"
+            )
+        self.n_own = sum(map(len, own))
+        if not re.search(r"\w", "".join(own)):
+            raise ValueError(f"{english!r} has no word to be known by")
+        self._begins, self._ends = own[0], own[-1] if parts[-1][1] is None else ""
+        self._names = names
+        self._pattern = re.compile(_pattern(parts), re.DOTALL)
+
+    def values(self, text: str) -> Mapping[str, str] | None:
+        """What was put into the template to make *text*, None where it was not made of it."""
+        if not (text.startswith(self._begins) and text.endswith(self._ends)):
+            return None
+        found = self._pattern.fullmatch(text)
+        return None if found is None else dict(zip(self._names, found.groups(), strict=True))
+
+
+def _parts(template: str) -> Iterator[tuple[str, str | None, str]]:
+    """(text, name of the placeholder behind it, its format) of each part."""
+    for literal, name, spec, _ in string.Formatter().parse(template):
+        yield literal, name, spec or ""
+
+
+def _pattern(parts: Iterable[tuple[str, str | None, str]]) -> str:
+    """An expression that takes time in proportion to the text: what matched up to a literal is not tried anew."""
+    written, group = "", ""
+    for literal, name, spec in parts:
+        own = re.escape(literal)
+        is_last = name is None
+        written += f"(?>{group}{own})" if group and own and not is_last else group + own
+        group = "" if is_last else f"({_NUMERIC})" if _NUMERIC_SPEC.fullmatch(spec) else "(.+?)"
+    return written + group
+
+
+def _raised(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _lowered(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def spanish(*more: Path) -> Translation:
+    """The toolkit's sentences in Spanish, and those of the TOML files in the folders *more*.
+
+    Raises:
+        ValueError: as :meth:`Translation.load`.
+    """
+    return Translation.load(file for folder in (_SPANISH, *more) for file in sorted(folder.glob("*.toml")))
