@@ -16,6 +16,7 @@ from mlops import schema
 from mlops.clock import Clock, in_utc, utc_now
 from mlops.config import Settings, load_settings
 from mlops.errors import InvalidKey, NotAuthenticated, UnknownKey
+from mlops.sentences import say
 from mlops.store import Database, insert_new
 from mlops.store.types import UtcDateTime
 
@@ -28,7 +29,7 @@ LOOPBACK = "loopback"
 
 _IS_A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}")
 _TOKEN = re.compile(r"mlops_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-_NOT_KNOWN = "this API key is not known; `mlops keys list` shows those that are"
+_NOT_KNOWN = say("this API key is not known; `mlops keys list` shows those that are")
 # What a secret is compared with where there is no such key, so that this takes as long.
 _NOBODYS_SHA256 = "0" * 64
 
@@ -159,7 +160,7 @@ class KeyRing:
             with self.database.writing() as connection:
                 row = connection.execute(_REVOKE, {"revoked": name, "now": self._clock()}).first()
         if row is None:
-            raise UnknownKey(f"there is no key {name!r}; `mlops keys list` shows those that there are")
+            raise UnknownKey(say("there is no key {key!r}; `mlops keys list` shows those that there are", key=name))
         return ApiKey(*row)
 
     def holder(self, token: str) -> KeyHolder:
@@ -189,9 +190,11 @@ class KeyRing:
     def _counting(self, key: ApiKey) -> KeyHolder:
         state = key.state(self._clock())
         if state == "revoked":
-            raise NotAuthenticated(f"the API key {key.name!r} was revoked on {key.revoked_at:%Y-%m-%d}")
+            raise NotAuthenticated(
+                say("the API key {key!r} was revoked on {at:%Y-%m-%d}", key=key.name, at=key.revoked_at)
+            )
         if state == "expired":
-            raise NotAuthenticated(f"the API key {key.name!r} expired on {key.expires_at:%Y-%m-%d}")
+            raise NotAuthenticated(say("the API key {key!r} expired on {at:%Y-%m-%d}", key=key.name, at=key.expires_at))
         return KeyHolder(key.name, key.scope)
 
 

@@ -17,6 +17,7 @@ MlopsError
 │   ├── Frozen                  automatic moves are switched off
 │   ├── ApprovalRequired        the promotion was requested, and waits for a person
 │   └── ApprovalRefused         this person may not decide it, or there is nothing to decide
+│       └── NothingToDecide         no such request waits, or not any more
 ├── ArtefactError           the files of a model version
 │   ├── ArtefactMissing         they are not there
 │   ├── ArtefactDamaged         they are not what was written
@@ -44,6 +45,7 @@ MlopsError
 │   ├── UnknownTrainer          nobody has said how this model is trained
 │   ├── UnknownJob              there is no job of this number
 │   ├── JobConflict             the job is not where this change expects it, or another one is open
+│   │   └── JobOpen                 another one is open, and trains with other parameters
 │   ├── JobLost                 another worker has the job by now
 │   └── BadSchedule             what should be a schedule is none
 ├── RolloutError            bringing a challenger into production step by step
@@ -52,6 +54,7 @@ MlopsError
 │   ├── UnknownRollout          there is no such rollout
 │   ├── RolloutOpen             one of this model is under way
 │   ├── RolloutRefused          it does not stand where this can be done
+│   │   └── RolloutChanged          it is over, or this was done already
 │   ├── Barred                  a rolled-back version must not come back by itself
 │   └── TooLittleOverlap        what was logged says too little about another policy
 └── ValidationError         data that cannot be validated; data that is wrong is a report, not an error
@@ -100,6 +103,10 @@ class JobConflict(RetrainingError):
     """The job is not where this change expects it, or another job of the model is open. Nothing was changed."""
 
 
+class JobOpen(JobConflict):
+    """Another job of the model is open, and trains with other parameters. There is one at a time."""
+
+
 class JobLost(RetrainingError):
     """Another worker has the job by now, so that this one writes nothing any more."""
 
@@ -146,6 +153,10 @@ class RolloutOpen(RolloutError):
 
 class RolloutRefused(RolloutError):
     """The rollout does not stand where this can be done."""
+
+
+class RolloutChanged(RolloutRefused):
+    """The rollout, its version or the bar is not, or no longer, as this takes it to be: over, or done already."""
 
 
 class Barred(RolloutError):
@@ -232,6 +243,10 @@ class ApprovalRequired(RegistryError):
 
 class ApprovalRefused(RegistryError):
     """This person may not decide this request, or there is nothing to decide."""
+
+
+class NothingToDecide(ApprovalRefused):
+    """No such request waits: it was decided already, another one waits by now, or there never was one."""
 
 
 class ArtefactError(MlopsError):

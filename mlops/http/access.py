@@ -11,7 +11,8 @@ from fastapi.security import APIKeyHeader, HTTPBearer
 from mlops.access import LOOPBACK, KeyHolder, KeyRing, Scope
 from mlops.errors import NotAllowed, NotAuthenticated
 from mlops.http.loopback import why_not_at_this_machine, why_not_local
-from mlops.http.problems import says_json
+from mlops.http.problems import SEND_JSON, says_json
+from mlops.sentences import say
 
 # The actor of reading that needs no key.
 ANYBODY = "anybody"
@@ -105,7 +106,7 @@ class Access:
         actor = self._actor(request, scope)
         # A browser asks before it sends JSON to another site, and sends text without asking.
         if not says_json(request):
-            raise HTTPException(415, "Send the body as JSON, with the header content-type: application/json.")
+            raise HTTPException(415, SEND_JSON)
         return actor
 
     def _actor(self, request: Request, scope: Scope) -> str:
@@ -114,7 +115,14 @@ class Access:
             return self._without_key(request, scope)
         holder = self._key_ring.holder(token)
         if not holder.reaches(scope):
-            raise NotAllowed(f"the key {holder.name!r} has the scope {holder.scope}, and this needs {scope}")
+            raise NotAllowed(
+                say(
+                    "the key {key!r} has the scope {scope}, and this needs {needed}",
+                    key=holder.name,
+                    scope=holder.scope,
+                    needed=scope,
+                )
+            )
         return holder.name
 
     def _without_key(self, request: Request, scope: Scope) -> str:
@@ -149,17 +157,13 @@ def is_from_our_pages(request: Request) -> bool:
 
 
 def _needs_a_key(scope: Scope) -> str:
-    return (
-        f"this needs an API key of scope {scope}, as Authorization: Bearer … or X-API-Key: …; "
-        f"make one with: {_MAKE_A_KEY} {scope}"
-    )
+    needed = say("this needs an API key of scope {scope}, as Authorization: Bearer … or X-API-Key: …", scope=scope)
+    return f"{needed}; {say('make one with: {command}', command=f'{_MAKE_A_KEY} {scope}')}"
 
 
 def _needs_this_machine(scope: Scope, reason: str) -> str:
-    return (
-        f"without an API key this is possible from this machine only, and {reason}; "
-        f"make a key with: {_MAKE_A_KEY} {scope}"
-    )
+    refused = say("without an API key this is possible from this machine only, and {reason}", reason=reason)
+    return f"{refused}; {say('make a key with: {command}', command=f'{_MAKE_A_KEY} {scope}')}"
 
 
 def _sent_key(request: Request) -> str | None:

@@ -16,6 +16,7 @@ from mlops.http.answers import json_response
 from mlops.http.fields import BeforeNumber, Change, Limit
 from mlops.monitoring.alert_records import State
 from mlops.monitoring.alerts import AlertBook
+from mlops.sentences import say
 
 # The HTTP status of each error that these endpoints let through: for `problems.install`.
 STATUSES: dict[type[Exception], int] = {
@@ -37,7 +38,7 @@ AlertId = Annotated[int, Path(ge=1, le=_HIGHEST, description="Number of an alert
 
 def _a_scope(value: str) -> str:
     if not value.strip() or not value.isprintable():
-        raise ValueError("must be a key or a rule")
+        raise ValueError(say("must be a key or a rule"))
     return value
 
 

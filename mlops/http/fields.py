@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, S
 from mlops.clock import utc_from_text
 from mlops.model_registry.metadata import MODEL_ID_FORM
 from mlops.model_registry.versions import VERSION_FORM
+from mlops.sentences import say
 
 # Numbers of moves and requests are 32-bit integers.
 _HIGHEST = 2**31 - 1
@@ -21,9 +22,9 @@ _LONGEST_REASON = 500
 def _one_line(value: str) -> str:
     line = value.replace("\n", " ").replace("\t", " ").strip()
     if any(unicodedata.category(letter) in {"Cc", "Cs", "Co"} for letter in line):
-        raise ValueError("must not hold control characters")
+        raise ValueError(say("must not hold control characters"))
     if not line:
-        raise ValueError("must not be empty")
+        raise ValueError(say("must not be empty"))
     return line
 
 
@@ -32,9 +33,9 @@ def _kept_as_it_is(value: dict[str, Any]) -> dict[str, Any]:
     try:
         json.dumps(value, allow_nan=False)
     except ValueError:
-        raise ValueError("must not hold NaN or Infinity") from None
+        raise ValueError(say("must not hold NaN or Infinity")) from None
     except RecursionError:
-        raise ValueError("is nested too deeply") from None
+        raise ValueError(say("is nested too deeply")) from None
     return value
 
 
@@ -42,7 +43,9 @@ def _an_instant(value: str) -> str:
     try:
         utc_from_text(value)
     except ValueError:
-        raise ValueError("must be a time such as 2026-11-17T09:00:00Z (in an address, a + is written %2B)") from None
+        raise ValueError(
+            say("must be a time such as 2026-11-17T09:00:00Z (in an address, a + is written %2B)")
+        ) from None
     return value
 
 

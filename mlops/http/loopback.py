@@ -13,6 +13,8 @@ import re
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
+from mlops.sentences import say
+
 _HOST = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^:\[\]]+)(?::\d{1,5})?")
 _FORWARDED = ("forwarded", "via", "x-real-ip", "x-client-ip", "x-cluster-client-ip", "true-client-ip")
 _FORWARDED_BEGIN = ("x-forwarded", "x-original-", "cf-")
@@ -22,21 +24,21 @@ def why_not_local(request: Request) -> str | None:
     """Why *request* may not come from a person at this machine, as a clause; None where it does."""
     reason = why_not_at_this_machine(request)
     if reason is None and not _is_same_origin(request.headers, f"{request.url.scheme}://{request.headers['host']}"):
-        return "the request comes from a page of another site"
+        return say("the request comes from a page of another site")
     return reason
 
 
 def why_not_at_this_machine(request: Request) -> str | None:
     """The same for a request that only reads: a page of another site may link here, and cannot read the answer."""
     if request.client is None or not _is_loopback(request.client.host):
-        return "the request comes from another machine"
+        return say("the request comes from another machine")
     # A proxy that adds no header may be known by the old protocol, which many releases of nginx speak to services
     # unless told otherwise, and neither browsers nor curl do.
     if _was_forwarded(request.headers) or request.scope.get("http_version") == "1.0":
-        return "the request was forwarded by a proxy"
+        return say("the request was forwarded by a proxy")
     hosts = request.headers.getlist("host")
     if len(hosts) != 1 or not _names_loopback(hosts[0]):
-        return "the request is addressed to another host name than localhost"
+        return say("the request is addressed to another host name than localhost")
     return None
 
 

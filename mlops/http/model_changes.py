@@ -22,6 +22,7 @@ from mlops.http.fields import (
     champion_expected,
 )
 from mlops.model_registry import ModelRegistry, ModelVersion
+from mlops.sentences import say
 
 _REFUSALS = problems.documented(400, 401, 403, 404, 409, 413, 415, 422, 503)
 _WAITS: dict[int | str, dict[str, Any]] = {202: {"description": "It was requested, and waits for a person"}}
@@ -110,7 +111,7 @@ def _add_freezes(routes: APIRouter, registry: ModelRegistry, access: Access) -> 
     def unfreeze(body: Freezing, actor: str = Depends(access.operates)) -> Response:
         """`lifted` is null where they were not off; a freeze of all models is lifted by itself."""
         if body.model_id is not None and not registry.models(body.model_id):
-            raise UnknownModel(f"nothing of a model {body.model_id!r} was ever registered")
+            raise UnknownModel(say("nothing of a model {model!r} was ever registered", model=body.model_id))
         lifted = registry.unfreeze(body.model_id, because=body.reason, actor=actor)
         now = {"model_id": body.model_id, **freeze_in_force(registry, body.model_id)}
         return json_response({**now, "lifted": None if lifted is None else lifted.to_dict()})

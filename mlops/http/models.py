@@ -31,6 +31,7 @@ from mlops.model_registry import ModelRegistry, ModelSummary, ModelVersion
 from mlops.model_registry.reading import unknown
 from mlops.model_registry.records import VERSION_FIELDS
 from mlops.model_registry.states import Status
+from mlops.sentences import say
 
 # The HTTP status of each error that these endpoints let through: for `problems.install`.
 STATUSES: dict[type[Exception], int] = {
@@ -102,7 +103,7 @@ def _add_models(routes: APIRouter, registry: ModelRegistry, serving: Serving) ->
         champion = registry.get_production_model(model_id)
         if champion is None:
             _known_model(registry, model_id)
-            raise UnknownVersion(f"{model_id} has no version in production")
+            raise UnknownVersion(say("{model} has no version in production", model=model_id))
         return json_response(champion.to_dict())
 
 
@@ -184,7 +185,7 @@ def _page(found: Sequence[Item], limit: int) -> tuple[Sequence[Item], bool]:
 def _known_model(registry: ModelRegistry, model_id: str) -> ModelSummary:
     for summary in registry.models(model_id):
         return summary
-    raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
+    raise UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
 
 
 def _known_version(registry: ModelRegistry, model_id: str, version: str) -> ModelVersion:

@@ -14,6 +14,7 @@ from mlops.http.answers import json_response
 from mlops.http.fields import BeforeNumber, Change, Evidence, Limit, ModelIdText, Reason
 from mlops.retraining.jobs import JobState, RetrainingJob
 from mlops.retraining.orchestrator import RetrainingOrchestrator
+from mlops.sentences import say
 
 # The HTTP status of each error that these endpoints let through, beside those of `models`: for `problems.install`.
 STATUSES: dict[type[Exception], int] = {
@@ -146,7 +147,7 @@ def _add_decisions(routes: APIRouter, orchestrator: RetrainingOrchestrator, acce
 
 def _known(orchestrator: RetrainingOrchestrator, model_id: str) -> str:
     if not orchestrator.registry.models(model_id):
-        raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
+        raise UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
     return model_id
 
 

@@ -8,10 +8,11 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from mlops.errors import ApprovalRefused
+from mlops.errors import ApprovalRefused, NothingToDecide
 from mlops.model_registry._change import By
 from mlops.model_registry._rows import APPROVAL_COLUMNS, approvals, to_approval
 from mlops.model_registry.records import Approval, ModelVersion
+from mlops.sentences import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +83,19 @@ def the_pending(connection: sa.Connection, model_id: str, version: str, request:
     """The request for *version* that waits, which is that of the number *request* unless this is None.
 
     Raises:
-        ApprovalRefused: none waits, or another one does.
+        NothingToDecide: none waits, or another one does.
     """
     waiting = pending(connection, model_id, version)
     if waiting is None:
-        raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
+        raise NothingToDecide(say("no promotion of {version} waits for approval", version=f"{model_id} {version}"))
     if request is not None and waiting.approval_id != request:
-        raise ApprovalRefused(
-            f"request {request} does not wait any more; request {waiting.approval_id} for {model_id} {version} does"
+        raise NothingToDecide(
+            say(
+                "request {request:d} does not wait any more; request {waiting:d} for {version} does",
+                request=request,
+                waiting=waiting.approval_id,
+                version=f"{model_id} {version}",
+            )
         )
     return waiting
 
@@ -123,8 +129,11 @@ def decide(
     """
     if state == "approved" and policy.by_another and by.actor == waiting.requested_by:
         raise ApprovalRefused(
-            f"{by.actor} requested the promotion of {waiting.model_id} {waiting.version}: "
-            "somebody else has to approve it"
+            say(
+                "{actor} requested the promotion of {version}: somebody else has to approve it",
+                actor=by.actor,
+                version=f"{waiting.model_id} {waiting.version}",
+            )
         )
     return _decide(connection, waiting, state, by, now=now)
 

@@ -18,6 +18,7 @@ from mlops.model_registry.records import Approval, Freeze, ModelSummary, ModelVe
 from mlops.model_registry.serving_order import ServingOrder, served_last, serving_order
 from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import Bump, SemanticVersion, next_version
+from mlops.sentences import listed, say
 from mlops.store import Database
 
 if TYPE_CHECKING:
@@ -286,5 +287,12 @@ def unknown(connection: sa.Connection, model_id: str, version: str) -> UnknownMo
     )
     known = [row.version for row in rows]
     if not known:
-        return UnknownModel(f"nothing of a model {model_id!r} was ever registered")
-    return UnknownVersion(f"{model_id} has no version {version}; the newest are {', '.join(known)}")
+        return UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
+    return UnknownVersion(
+        say(
+            "{model} has no version {version}; the newest are {known}",
+            model=model_id,
+            version=version,
+            known=listed(known),
+        )
+    )

@@ -34,6 +34,7 @@ from mlops.model_registry.records import Approval, Freeze, ModelVersion
 from mlops.model_registry.states import Status, checked_status, steps
 from mlops.model_registry.view import RegistryView
 from mlops.people import system_user
+from mlops.sentences import say
 from mlops.store import Database, insert_new
 
 if TYPE_CHECKING:
@@ -488,7 +489,13 @@ class ModelRegistry(RegistryReader):
         if one is None:
             return champion, self._first_whole(model_id, self.versions_before(model_id))
         if one.status != "archived" or one.version not in self._serving_order(model_id).ever:
-            raise NothingToRollBackTo(f"{model_id} {to} is {one.status}, and is no version to go back to")
+            raise NothingToRollBackTo(
+                say(
+                    "{version} is {status}, and is no version to go back to",
+                    version=f"{model_id} {to}",
+                    status=one.status,
+                )
+            )
         self._check_files(one)
         return champion, one
 
@@ -503,7 +510,7 @@ class ModelRegistry(RegistryReader):
                 return one
         if first_error is not None:
             raise first_error
-        raise NothingToRollBackTo(f"no earlier version of {model_id} served")
+        raise NothingToRollBackTo(say("no earlier version of {model} served", model=model_id))
 
     def _check_files(self, one: ModelVersion) -> None:
         if one.artefact is not None and self.artefacts is not None:
@@ -514,8 +521,7 @@ class ModelRegistry(RegistryReader):
             waiting = _approvals.request(change.connection, one, champion, by, now=change.at)
         self._changed()
         return ApprovalRequired(
-            f"the promotion of {one.model_id} {one.version} waits for approval as request {waiting.approval_id}: "
-            f"mlops models approve {one.model_id} {one.version}",
+            _waits(one, waiting.approval_id),
             approval_id=waiting.approval_id,
         )
 
@@ -538,7 +544,7 @@ class ModelRegistry(RegistryReader):
 
 def _see_that_it_is_known(connection: sa.Connection, model_id: str) -> None:
     if connection.execute(_rows.GENERATION, {"model_id": model_id}).first() is None:
-        raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
+        raise UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
 
 
 def _the_same(known: ModelVersion, content: str, digest: str | None) -> ModelVersion:
@@ -550,9 +556,21 @@ def _the_same(known: ModelVersion, content: str, digest: str | None) -> ModelVer
     return known
 
 
+def _waits(one: ModelVersion, approval_id: int) -> str:
+    return say(
+        "the promotion of {version} waits for approval as request {request:d}: mlops models approve {same}",
+        version=f"{one.model_id} {one.version}",
+        request=approval_id,
+        same=f"{one.model_id} {one.version}",
+    )
+
+
 def _would_retire(one: ModelVersion) -> IllegalMove:
     return IllegalMove(
-        f"{one.model_id} {one.version} is in production: archiving it retires the model; say `retire` if that is meant",
+        say(
+            "{version} is in production: archiving it retires the model; say `retire` if that is meant",
+            version=f"{one.model_id} {one.version}",
+        ),
         from_status="production",
         to_status="archived",
     )

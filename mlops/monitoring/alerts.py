@@ -14,6 +14,7 @@ from mlops.config import Settings, load_settings
 from mlops.errors import AlertClosed, UnknownAlert
 from mlops.monitoring import _alert_rows as rows
 from mlops.monitoring.alert_records import Alert, Firing, Mute, State
+from mlops.sentences import say
 from mlops.store import Database
 
 __all__ = ["Alert", "AlertBook", "Firing", "Mute", "open_alert_book"]
@@ -215,13 +216,21 @@ class AlertBook:
 def _known(connection: sa.Connection, alert_id: int) -> Alert:
     row = connection.execute(sa.select(*rows.COLUMNS).where(schema.alerts.c.alert_id == alert_id)).first()
     if row is None:
-        raise UnknownAlert(f"there is no alert {alert_id}")
+        raise UnknownAlert(say("there is no alert {alert:d}", alert=alert_id))
     return Alert(*row)
 
 
 def _refused(connection: sa.Connection, alert_id: int) -> Alert:
     alert = _known(connection, alert_id)
-    raise AlertClosed(f"alert {alert_id} ({alert.key}) is {alert.state} since {alert.resolved_at}")
+    raise AlertClosed(
+        say(
+            "alert {alert:d} ({key}) is {state} since {at}",
+            alert=alert_id,
+            key=alert.key,
+            state=alert.state,
+            at=alert.resolved_at,
+        )
+    )
 
 
 def open_alert_book(

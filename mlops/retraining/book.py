@@ -14,6 +14,7 @@ from mlops.errors import InvalidMetadata, JobConflict, JobLost, UnknownJob
 from mlops.model_registry.metadata import checked_text
 from mlops.retraining.jobs import OPEN, JobState, RetrainingJob, check_move, to_job
 from mlops.schema import retraining_jobs as jobs
+from mlops.sentences import say
 from mlops.store import Database, insert_new
 
 LONGEST_LOG = 200
@@ -78,7 +79,7 @@ class JobBook:
         with self.database.reading() as connection:
             row = connection.execute(sa.select(jobs).where(jobs.c.job_id == job_id)).mappings().first()
         if row is None:
-            raise UnknownJob(f"there is no retraining job {job_id}")
+            raise UnknownJob(say("there is no retraining job {job:d}", job=job_id))
         return to_job(row)
 
     def listed(
@@ -155,8 +156,9 @@ class JobBook:
             if changed is not None:
                 return changed
         job = self.get(job_id)
-        advice = "reject it instead" if job.state == "awaiting_approval" else "there is nothing to cancel"
-        raise JobConflict(f"job {job_id} is {job.state}: {advice}")
+        if job.state == "awaiting_approval":
+            raise JobConflict(say("job {job:d} is awaiting_approval: reject it instead", job=job_id))
+        raise JobConflict(say("job {job:d} is {state}: there is nothing to cancel", job=job_id, state=job.state))
 
     # --- What a worker does -----------------------------------------------------------------------------------------
 

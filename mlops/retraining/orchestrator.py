@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mlops.errors import ApprovalRequired, JobConflict
+from mlops.errors import ApprovalRequired, JobConflict, JobOpen
 from mlops.model_registry import ModelRegistry
 from mlops.people import system_user
 from mlops.retraining.book import JobBook
@@ -20,6 +20,7 @@ from mlops.retraining.process import Training, TrainingProcess
 from mlops.retraining.recent_needs import RecentNeeds
 from mlops.retraining.trainers import Trainers
 from mlops.retraining.worker import RetrainingWorker
+from mlops.sentences import say
 from mlops.store.leases import Leases
 
 
@@ -115,7 +116,7 @@ class RetrainingOrchestrator:
         Raises:
             UnknownTrainer: nobody has said how *model_id* is trained.
             InvalidMetadata: *because* or *parameters* cannot be kept.
-            JobConflict: there is an open job, and it trains with other parameters or another seed than asked for.
+            JobOpen: there is an open job, and it trains with other parameters or another seed than asked for.
         """
         entry = self.trainers.get(model_id)
         wanted = {"parameters": dict(parameters or {}), "seed": entry.seed if seed is None else seed}
@@ -132,7 +133,14 @@ class RetrainingOrchestrator:
             and (parameters is not None or seed is not None)
             and (dict(job.parameters) != wanted["parameters"] or job.seed != wanted["seed"])
         ):
-            raise JobConflict(f"job {job.job_id} of {model_id} is {job.state}, with other parameters; cancel it first")
+            raise JobOpen(
+                say(
+                    "job {job:d} of {model} is {state}, with other parameters; cancel it first",
+                    job=job.job_id,
+                    model=model_id,
+                    state=job.state,
+                )
+            )
         return job
 
     def execute_retrain(self, job: RetrainingJob | int, training_data: Any = None, validation_data: Any = None) -> bool:
@@ -248,7 +256,7 @@ class RetrainingOrchestrator:
         if job.state == "awaiting_approval":
             job = self._consequences.settle(job)
         if job.state != "awaiting_approval":
-            raise JobConflict(f"job {job_id} is {job.state}: there is nothing to decide")
+            raise JobConflict(say("job {job:d} is {state}: there is nothing to decide", job=job_id, state=job.state))
         return job
 
     def _bring(self, job: RetrainingJob, training_data: Any, validation_data: Any) -> None:

@@ -14,6 +14,7 @@ from mlops.errors import ApprovalRequired, ArtefactError, Conflict, Frozen, Ille
 from mlops.model_registry import ModelRegistry
 from mlops.rollout import _rows
 from mlops.rollout.state import Rollout, Status, check_move
+from mlops.sentences import say
 
 _log = logging.getLogger("mlops.rollout")
 
@@ -70,7 +71,7 @@ class Ends:
             Frozen: they may not.
         """
         if self.is_frozen(model_id):
-            raise Frozen(f"{model_id} is frozen: automatic moves are off until `mlops unfreeze`")
+            raise Frozen(say("{model} is frozen: automatic moves are off until `mlops unfreeze`", model=model_id))
 
     def changed_elsewhere(self, rollout: Rollout) -> Elsewhere | None:
         """What the registry says that this rollout does not know of yet."""

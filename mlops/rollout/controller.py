@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from mlops.clock import Clock, utc_now
-from mlops.errors import Barred, RolloutRefused, UnknownVersion
+from mlops.errors import Barred, RolloutChanged, RolloutRefused, UnknownVersion
 from mlops.model_registry import ModelRegistry, ModelVersion
 from mlops.rollout import _ends, _rows
 from mlops.rollout._ends import Alarm, Serving
@@ -22,6 +22,7 @@ from mlops.rollout.expecting import Expect, Expected
 from mlops.rollout.judging import Look
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.state import Bar, Happening, Rollout, RolloutEvent, Status
+from mlops.sentences import say
 from mlops.store import Database
 from mlops.store.leases import Leases
 
@@ -181,43 +182,52 @@ class RolloutController:
             _log.warning("nothing is expected of %s %s", one.model_id, one.version, exc_info=True)
             return Expected("cannot tell", f"Off-policy: no estimate, since {type(error).__name__}: {error}.")
         if found is not None and found.verdict == "clearly worse" and not force:
-            raise RolloutRefused(f"{one.model_id} {one.version} is not rolled out unless forced. {found.sentence}")
+            refused = say("{version} is not rolled out unless forced.", version=f"{one.model_id} {one.version}")
+            raise RolloutRefused(f"{refused} {found.sentence}")
         return found
 
     def unbar(self, model_id: str, version: str, *, because: str, actor: str) -> Bar:
         """Let a version, and others with the same files, be rolled out again.
 
         Raises:
-            RolloutRefused: it is not barred.
+            RolloutChanged: it is not barred.
         """
         with self.database.writing() as connection:
             lifted = _rows.lift_bar(
                 connection, model_id, version, at=self._clock(), actor=actor, because=because
             )  # fmt: skip
         if lifted is None:
-            raise RolloutRefused(f"{model_id} {version} is not barred")
+            raise RolloutChanged(say("{version} is not barred", version=f"{model_id} {version}"))
         return lifted
 
     def _startable(self, model_id: str, version: str) -> tuple[ModelVersion, ModelVersion]:
         one = self.registry.get_model(model_id, version)
         if one is None:
-            raise UnknownVersion(f"{model_id} has no version {version}")
+            raise UnknownVersion(say("{model} has no version {version}", model=model_id, version=version))
         champion = self.registry.get_production_model(model_id)
         self._refuse_if_barred(self.bars(model_id), one)
         if champion is None:
-            raise RolloutRefused(f"no version of {model_id} is in production to compare {version} with: promote it")
+            raise RolloutRefused(
+                say(
+                    "no version of {model} is in production to compare {version} with: promote it",
+                    model=model_id,
+                    version=version,
+                )
+            )
         if one.status in ("production", "archived"):
-            raise RolloutRefused(f"{model_id} {version} is {one.status}; a challenger is in training or validation")
+            raise RolloutChanged(
+                say(
+                    "{version} is {status}; a challenger is in training or validation",
+                    version=f"{model_id} {version}",
+                    status=one.status,
+                )
+            )
         return one, champion
 
     def _refuse_if_barred(self, bars: list[Bar], one: ModelVersion) -> None:
         bar = _rows.bar_of(bars, one.version, one.artefact)
         if bar is not None:
-            same = "" if bar.version == one.version else f" has the files of {bar.version}, which"
-            raise Barred(
-                f"{one.model_id} {one.version}{same} is barred ({bar.because}); "
-                f"mlops rollout unbar {one.model_id} {bar.version}"
-            )
+            raise Barred(_barred(bar, one))
 
     # --- A person's hand --------------------------------------------------------------------------------------------
 
@@ -228,12 +238,12 @@ class RolloutController:
         """Keep the share as it is until :meth:`resume`; a guard that alarms still takes the challenger back.
 
         Raises:
-            RolloutRefused: no rollout, or another than *expected*, is under way, or it is paused already.
+            RolloutChanged: no rollout, or another than *expected*, is under way, or it is paused already.
         """
 
         def paused(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
             if rollout.paused_at is not None:
-                raise RolloutRefused(f"{rollout.name} is paused already")
+                raise RolloutChanged(say("{rollout} is paused already", rollout=rollout.name))
             return {"paused_at": now}
 
         return self._by_hand(model_id, "paused", paused, because=because, actor=actor, expected=expected)
@@ -242,12 +252,12 @@ class RolloutController:
         """Go on after a pause, which counts neither for the stage nor for the longest time.
 
         Raises:
-            RolloutRefused: no rollout, or another than *expected*, is under way, or it is not paused.
+            RolloutChanged: no rollout, or another than *expected*, is under way, or it is not paused.
         """
 
         def resumed(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
             if rollout.paused_at is None:
-                raise RolloutRefused(f"{rollout.name} is not paused")
+                raise RolloutChanged(say("{rollout} is not paused", rollout=rollout.name))
             lasted = now - rollout.paused_at
             return {
                 "paused_at": None,
@@ -261,7 +271,7 @@ class RolloutController:
         """End the rollout: nobody gets the challenger any more. It is not barred, and may be rolled out again.
 
         Raises:
-            RolloutRefused: no rollout, or another than *expected*, is under way.
+            RolloutChanged: no rollout, or another than *expected*, is under way.
         """
 
         def aborted(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
@@ -273,13 +283,13 @@ class RolloutController:
         """Put the challenger into production without waiting for the stages; it is watched as planned.
 
         Raises:
-            RolloutRefused: no rollout, or another than *expected*, is under way, or it is in production already.
+            RolloutChanged: no rollout, or another than *expected*, is under way, or it is in production already.
             ApprovalRequired, Conflict, ArtefactError: see :meth:`mlops.ModelRegistry.promote`.
         """
         rollout = self._under_way(model_id)
         _refuse_another(rollout, expected)
         if rollout.status == "watch":
-            raise RolloutRefused(f"{rollout.name}: it is in production already, and watched")
+            raise RolloutChanged(say("{rollout}: it is in production already, and watched", rollout=rollout.name))
         seen = self.look(rollout)
         evidence = {"rollout_id": rollout.rollout_id, **seen.figures()}
         self.registry.promote(
@@ -340,11 +350,35 @@ class RolloutController:
 
 def _refuse_another(rollout: Rollout, expected: int | None) -> None:
     if expected is not None and rollout.rollout_id != expected:
-        raise RolloutRefused(f"rollout {expected} is over: {rollout.name} is under way now; look again")
+        raise RolloutChanged(
+            say(
+                "rollout {expected:d} is over: {rollout} is under way now; look again",
+                expected=expected,
+                rollout=rollout.name,
+            )
+        )
 
 
-def _none_under_way(model_id: str) -> RolloutRefused:
-    return RolloutRefused(f"no rollout of {model_id} is under way")
+def _none_under_way(model_id: str) -> RolloutChanged:
+    return RolloutChanged(say("no rollout of {model} is under way", model=model_id))
+
+
+def _barred(bar: Bar, one: ModelVersion) -> str:
+    name, barred = f"{one.model_id} {one.version}", f"{one.model_id} {bar.version}"
+    if bar.version == one.version:
+        return say(
+            "{version} is barred ({because}); mlops rollout unbar {barred}",
+            version=name,
+            because=bar.because,
+            barred=barred,
+        )
+    return say(
+        "{version} has the files of {same}, which is barred ({because}); mlops rollout unbar {barred}",
+        version=name,
+        same=bar.version,
+        because=bar.because,
+        barred=barred,
+    )
 
 
 def _first_stage(plan: RolloutPlan) -> tuple[Status, float]:

@@ -27,6 +27,7 @@ from recipes.api.workers import Workers
 from recipes.config import Settings
 from recipes.errors import EncoderUnavailable, IndexUnavailable, NotShown, UnknownRecipe, UnknownRequest
 from recipes.measures import is_of_operators
+from recipes.sentences import SPANISH
 from recipes.service import Service
 from recipes.version import VERSION
 
@@ -75,7 +76,7 @@ def create_app(settings: Settings, *, service: Service | None = None, logs_to_co
         redoc_url=None,
         docs_url=None,
     )
-    problems.install(app, STATUSES)
+    problems.install(app, STATUSES, sentences=[SPANISH])
     workers = Workers()
     keys = KeyRing(service.database)
     app.include_router(routes.router(service, workers))

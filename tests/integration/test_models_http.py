@@ -284,7 +284,7 @@ def test_the_champion_is_archived_only_where_that_is_said(app: ModelsApp) -> Non
 
 @pytest.mark.parametrize("change", ["promote", "archive", "validate", "approve", "reject"])
 def test_an_unknown_version_or_model_cannot_be_moved(quick: ModelsApp, change: str) -> None:
-    status, errors = (409, {"ApprovalRefused"}) if change == "reject" else (404, {"UnknownVersion"})
+    status, errors = (409, {"NothingToDecide"}) if change == "reject" else (404, {"UnknownVersion"})
     assert quick.post(f"{RANKER}/versions/7.0.0/{change}", status=status)["error"] in errors
     assert quick.post(f"/models/nothing/versions/1.0.0/{change}", status=404)["error"] == "UnknownModel"
 
@@ -331,7 +331,7 @@ def test_a_rejected_promotion_moves_nothing_and_waits_no_more(asking: ModelsApp)
     assert (answer["production"], answer["approval"]["state"]) == ("1.0.0", "rejected")
     assert answer["approval"]["decided_because"] == "too slow"
     assert asking.get(RANKER)["pending_approvals"] == []
-    assert asking.post(path, status=409)["error"] == "ApprovalRefused"
+    assert asking.post(path, status=409)["error"] == "NothingToDecide"
 
 
 def test_requests_come_newest_first_and_page_by_page(asking: ModelsApp) -> None:

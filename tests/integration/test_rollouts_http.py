@@ -68,14 +68,14 @@ def test_what_is_expected_of_a_version_is_told_and_can_be_overruled(sqlite_datab
 @pytest.mark.parametrize(
     ("path", "body", "status", "error"),
     [
-        ("/models/ranker/rollout/pause", {"reason": "x"}, 409, "RolloutRefused"),
+        ("/models/ranker/rollout/pause", {"reason": "x"}, 409, "RolloutChanged"),
         ("/models/ranker/rollout/start", {**START, "version": "9.0.0"}, 404, "UnknownVersion"),
-        ("/models/ranker/rollout/start", {**START, "version": "1.0.0"}, 409, "RolloutRefused"),
+        ("/models/ranker/rollout/start", {**START, "version": "1.0.0"}, 409, "RolloutChanged"),
         ("/models/ranker/rollout/start", {**START, "plan": {"speed": 1}}, 422, "BadPlan"),
         ("/models/ranker/rollout/start", {**START, "plan": {"guards": [5]}}, 422, "BadPlan"),
         ("/models/ranker/rollout/start", {**START, "plan": {"hold_seconds": "2h"}}, 422, "BadPlan"),
         ("/models/ranker/rollout/start", {**START, "plan": {"guards": ["joy"]}}, 422, "UnknownGuard"),
-        ("/models/ranker/versions/1.0.1/unbar", {"reason": "x"}, 409, "RolloutRefused"),
+        ("/models/ranker/versions/1.0.1/unbar", {"reason": "x"}, 409, "RolloutChanged"),
     ],
 )
 def test_what_is_refused_is_a_problem_document_that_names_it(

@@ -69,15 +69,16 @@ def test_every_error_has_the_code_that_the_help_explains() -> None:
         "MlopsError": 1, "InvalidSettings": 1, "StoreError": 1, "StoreUnavailable": 1, "StoreTooNew": 1,
         "RegistryError": 1, "InvalidMetadata": 2, "InvalidExport": 4, "UnknownModel": 3, "UnknownVersion": 3,
         "VersionExists": 4, "IllegalMove": 4, "NothingToRollBackTo": 4, "Conflict": 5, "Frozen": 4,
-        "ApprovalRequired": 6, "ApprovalRefused": 4, "ArtefactError": 4, "ArtefactMissing": 4, "ArtefactDamaged": 4,
+        "ApprovalRequired": 6, "ApprovalRefused": 4, "NothingToDecide": 4, "ArtefactError": 4, "ArtefactMissing": 4,
+        "ArtefactDamaged": 4,
         "ArtefactForeign": 4, "ArtefactRefused": 4, "AccessError": 1, "InvalidKey": 4, "UnknownKey": 3,
         "NotAuthenticated": 1, "NotAllowed": 1, "MirrorError": 1, "MirrorBusy": 1, "MirrorDiffers": 1,
         "DriftError": 1, "BadProfile": 1, "ProfileMissing": 1, "ValidationError": 1, "BadSchema": 1,
         "UnreadableData": 1, "RetrainingError": 1, "TooLittleData": 1, "TrainingInterrupted": 1, "UnknownTrainer": 1,
-        "UnknownJob": 3, "JobConflict": 5, "JobLost": 5, "BadSchedule": 2,
+        "UnknownJob": 3, "JobConflict": 5, "JobOpen": 5, "JobLost": 5, "BadSchedule": 2,
         "AlertError": 1, "UnknownAlert": 3, "AlertClosed": 4, "DeliveryFailed": 1,
         "RolloutError": 1, "BadPlan": 2, "UnknownGuard": 2, "UnknownRollout": 3, "RolloutOpen": 4,
-        "RolloutRefused": 4, "Barred": 4, "TooLittleOverlap": 4,
+        "RolloutRefused": 4, "RolloutChanged": 4, "Barred": 4, "TooLittleOverlap": 4,
     }  # fmt: skip
     assert set(made.values()) <= set(MEANINGS)
     assert exit_code(OSError()) == 1

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tomllib
 from collections.abc import AsyncIterator, Callable, Sequence
+from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -18,6 +21,7 @@ from mlops.http import problems
 from mlops.http.limits import BodyLimit
 
 MAX_BYTES = 1_000
+TYPED = {"content-type": "application/json"}
 
 
 class Body(BaseModel):
@@ -140,6 +144,79 @@ def test_whatever_a_field_is_called_the_error_is_short_and_printable(app: FastAP
     problem = problem_of(response)
     assert all(error["field"].isprintable() and len(error["field"]) <= 80 for error in problem["errors"])
     assert len(problem["errors"]) <= 20
+
+
+# --- In Spanish -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("request_of", "title", "detail"),
+    [
+        ({"json": {}}, "Petición no válida", "name: falta"),
+        ({"json": {"name": 5}}, "Petición no válida", "name: tiene que ser un texto"),
+        ({"method": "DELETE"}, "Método no admitido", "DELETE no se puede usar en esta dirección; usa POST."),
+        ({"path": "/nope"}, "No encontrado", "En esta dirección no hay nada; /openapi.json dice lo que hay."),
+        ({"content": b"{", "headers": TYPED}, "Petición incorrecta", "El cuerpo no es JSON válido."),
+        (
+            {"json": {"name": "broken"}},
+            "Error interno del servidor",
+            "El servicio falló al responder a esta petición. El registro dice más.",
+        ),
+    ],
+)
+def test_who_prefers_spanish_is_told_in_spanish(
+    app: FastAPI, request_of: dict[str, Any], title: str, detail: str
+) -> None:
+    headers = {**request_of.get("headers", {}), "accept-language": "es-ES,es;q=0.9,en;q=0.8"}
+    response = send(app, **{**request_of, "headers": headers})
+    document = problem_of(response)
+    assert (document["title"], document["detail"]) == (title, detail)
+    assert (response.headers["content-language"], response.headers["vary"]) == ("es", "accept-language")
+    assert document.keys() == problem_of(send(app, **request_of)).keys()
+
+
+def test_each_wrong_field_is_told_in_spanish_under_its_own_name(app: FastAPI) -> None:
+    document = problem_of(send(app, json={"name": 5, "size": 1}, headers={"accept-language": "es"}))
+    assert document["errors"] == [
+        {"field": "name", "reason": "tiene que ser un texto"}, {"field": "size", "reason": "no existe este campo"},
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "en, es", "es;q=0.5, en", "*", "es;q=high", ""])
+def test_everybody_else_is_told_in_english_byte_by_byte(app: FastAPI, language: str) -> None:
+    plain = send(app, json={})
+    response = send(app, json={}, headers={"accept-language": language})
+    assert response.content == plain.content
+    assert problem_of(response)["detail"] == "name: Field required"
+    assert {each.headers["content-language"] for each in (plain, response)} == {"en"}
+    assert {each.headers["vary"] for each in (plain, response)} == {"accept-language"}
+
+
+def test_what_is_not_known_in_spanish_stays_english_as_a_whole(app: FastAPI) -> None:
+    plain = send(app, json={"name": "far"})
+    response = send(app, json={"name": "far"}, headers={"accept-language": "es"})
+    assert (response.content, response.headers["content-language"]) == (plain.content, "en")
+
+
+def test_an_application_brings_its_own_sentences(tmp_path: Path) -> None:
+    (tmp_path / "kitchen.toml").write_text('"the oven of {cook} is cold" = "el horno de {cook} está frío"', "utf-8")
+    app = FastAPI()
+    problems.install(app, {Away: 503}, sentences=[tmp_path])
+
+    @app.get("/bread")
+    async def bread() -> None:
+        raise Away("the oven of ana is cold")
+
+    headers = [("accept-language", "fr"), ("accept-language", "es;q=0.7")]
+    document = problem_of(send(app, "GET", "/bread", headers=headers))
+    assert (document["detail"], document["error"]) == ("el horno de ana está frío", "Away")
+    assert document["title"] == "Servicio no disponible"
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 415, 422, 500, 503])
+def test_every_title_is_known_in_spanish(status: int) -> None:
+    titles = tomllib.loads((Path(problems.__file__).parent / "spanish" / "problems.toml").read_text("utf-8"))
+    assert HTTPStatus(status).phrase in titles
 
 
 # --- The ceiling on bodies ------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlencode
 from mlops.errors import MlopsError
 from mlops.http.access import Visitor
 from mlops.http.words import Language, Words
+from mlops.sentences import say
 
 ROOT = "/consola"
 # What says how a page is shown, not what it shows.
@@ -59,7 +60,7 @@ class Ask:
         value = self.path_params[name]
         number = _whole(value)
         if number is None:
-            raise missing(f"{name}: must be a number from 1 on, got {value!r}")
+            raise missing(say("{name}: must be a number from 1 on, got {value!r}", name=name, value=value))
         return number
 
     def link(self, *parts: str, **params: str | int | None) -> str:

@@ -18,6 +18,7 @@ from mlops.model_registry.states import STATUSES
 from mlops.reports import Badge, Facts, Link, Prose, Table
 from mlops.reports.page import Cell
 from mlops.rollout.state import Rollout
+from mlops.sentences import say
 
 _PAGE = 50
 _MOVES = 25
@@ -247,5 +248,5 @@ def known_model(parts: Parts, model_id: str) -> str:
         UnknownModel: nothing was.
     """
     if model_id not in parts.registry.model_ids():
-        raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
+        raise UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
     return model_id

@@ -19,6 +19,7 @@ from mlops.model_registry.records import Move
 from mlops.reports import Badge, Facts, Link, Prose, Said, Table
 from mlops.reports.page import Cell
 from mlops.rollout.state import Bar, Rollout
+from mlops.sentences import say
 from mlops.tracking.curves import JOB_TAG
 
 WITH = "con"
@@ -72,7 +73,7 @@ def _lead(ask: Ask, one: ModelVersion, champion: ModelVersion | None, rollout: R
 def _known(parts: Parts, model_id: str, name: str) -> ModelVersion:
     one = parts.registry.get_model(model_id, name)
     if one is None:
-        raise UnknownVersion(f"{model_id} has no version {name}")
+        raise UnknownVersion(say("{model} has no version {version}", model=model_id, version=name))
     return one
 
 
