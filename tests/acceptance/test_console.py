@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from mlops.errors import ApprovalRequired
+from mlops.model_registry import ApprovalPolicy
 from tests import pictures
 from tests.browser import WIDTHS, Watched
 from tests.console_world import MODEL, World, front_addresses
@@ -154,6 +156,7 @@ def test_an_old_page_promotes_nothing_else_than_it_shows(at_desk: Operator, worl
     world.registry.rollback(MODEL, because="somebody was quicker")
     dialog.get_by_role("button", name="Confirmar").click()
     expect(dialog.get_by_role("status")).to_contain_text("No se hizo nada")
+    expect(dialog.get_by_role("status").locator("[lang=es]")).to_contain_text("en producción está ranker 1.0.0")
     expect(dialog.get_by_role("button", name="Confirmar")).to_be_disabled()
     assert world.champion == "1.0.0"
     dialog.get_by_role("button", name="Cancelar").click()
@@ -202,14 +205,47 @@ def test_an_old_page_is_told_that_somebody_else_was_quicker(at_desk: Operator, w
     at_desk.forgive(409)
 
 
-def test_a_refusal_of_another_kind_gives_the_reason_of_the_api(at_desk: Operator, world: World) -> None:
+def test_what_somebody_else_has_done_already_is_not_done_again(at_desk: Operator, world: World) -> None:
     at_desk.open("/despliegues")
     at_desk.page.get_by_role("button", name="Pausar").click()
     dialog = at_desk.page.get_by_role("dialog")
     dialog.get_by_label("¿Por qué?").fill("espero a mañana")
     world.rollouts.pause("ranker", because="until tomorrow", actor="luis")
     dialog.get_by_role("button", name="Confirmar").click()
-    expect(dialog.get_by_role("status")).to_have_text(re.compile("^No se hizo: .* is paused already$"))
+    expect(dialog.get_by_role("status")).to_have_text(re.compile("^No se hizo nada: .* en pausa"))
+    at_desk.forgive(409)
+
+
+@pytest.mark.parametrize(
+    ("language", "button", "confirm", "told"),
+    [
+        (
+            "es",
+            "Aprobar",
+            "Confirmar",
+            "No se hizo: loopback pidió la promoción de ranker 1.4.0: tiene que aprobarla otra",
+        ),
+        (
+            "en",
+            "Approve",
+            "Confirm",
+            "Not done: loopback requested the promotion of ranker 1.4.0: somebody else has to",
+        ),
+    ],
+)
+def test_a_refusal_of_another_kind_gives_the_reason_of_the_api(
+    at_desk: Operator, world: World, language: str, button: str, confirm: str, told: str
+) -> None:
+    world.registry.approval = ApprovalPolicy(None, by_another=True)
+    with pytest.raises(ApprovalRequired):
+        world.registry.promote(MODEL, "1.4.0", because="better", actor="loopback")
+    at_desk.open(f"/modelos/ranker/1.4.0?idioma={language}")
+    at_desk.page.get_by_role("button", name=button, exact=True).click()
+    dialog = at_desk.page.get_by_role("dialog")
+    dialog.locator("textarea").fill("I like it")
+    dialog.get_by_role("button", name=confirm).click()
+    expect(dialog.get_by_role("status")).to_contain_text(told)
+    expect(dialog.get_by_role("status").locator("span")).to_have_attribute("lang", language)
     at_desk.forgive(409)
 
 

@@ -23,7 +23,8 @@ from mlops.http.console.pages import PAGES, Page
 from mlops.http.console.parts import Parts
 from mlops.http.console.rendering import SECURITY_HEADERS, Renderer, load_words
 from mlops.http.console.view import View
-from mlops.reports import Table
+from mlops.reports import Said, Table
+from mlops.sentences import say
 
 _log = logging.getLogger("mlops.http.console")
 
@@ -91,7 +92,7 @@ class _Console:
     async def missing(self, request: Request) -> Response:
         """What is answered where there is no page."""
         ask = self._ask(request, _NOBODY)
-        return self._page(ask, "problem.html", status=HTTPStatus.NOT_FOUND, problem="")
+        return self._page(ask, "problem.html", status=HTTPStatus.NOT_FOUND)
 
     async def listen(self, request: Request) -> Response:
         """The stream that tells an open page of changes. Raises, for a problem document, what a page does."""
@@ -108,14 +109,15 @@ class _Console:
         target = target if target == ROOT or target.startswith((f"{ROOT}/", f"{ROOT}?")) else ROOT
         ask = self._ask(request, _NOBODY)
         if request.method != "POST":
-            return self._page(ask, "sign_in.html", target=target, problem="")
+            return self._page(ask, "sign_in.html", target=target)
         token = parse_qs((await request.body()).decode("utf-8", "replace")).get("clave", [""])[0].strip()
         try:
             if not is_from_our_pages(request):
-                raise NotAllowed("the form was not sent by a page of this service")
+                raise NotAllowed(say("the form was not sent by a page of this service"))
             await run_in_threadpool(self._access.holder, token)
         except MlopsError as error:
-            return self._page(ask, "sign_in.html", status=self._status_of(error), target=target, problem=str(error))
+            said = Said(str(error))
+            return self._page(ask, "sign_in.html", status=self._status_of(error), target=target, problem=said)
         response = RedirectResponse(target, HTTPStatus.SEE_OTHER)
         response.set_cookie(
             COOKIE,
@@ -131,7 +133,7 @@ class _Console:
         """Forget the key, where a page of ours asks for it: another site could be a nuisance."""
         ask = self._ask(request, _NOBODY)
         if not is_from_our_pages(request):
-            return self._page(ask, "problem.html", status=HTTPStatus.FORBIDDEN, problem="")
+            return self._page(ask, "problem.html", status=HTTPStatus.FORBIDDEN)
         return _forgetting(RedirectResponse(ask.link("entrar"), HTTPStatus.SEE_OTHER))
 
     def _shown(self, request: Request, page: Page) -> Response:
@@ -149,7 +151,7 @@ class _Console:
         except Exception:
             # A person gets a page in any case; the log gets what has to be mended.
             _log.exception("the page %s failed", request.url.path)
-            return self._page(ask, "problem.html", status=HTTPStatus.INTERNAL_SERVER_ERROR, problem="", page=page)
+            return self._page(ask, "problem.html", status=HTTPStatus.INTERNAL_SERVER_ERROR, page=page)
 
     def _with_extras(self, view: View, page: Page, ask: Ask) -> View:
         extra = self._parts.extras.get(page.name) if page.is_in_menu else None
@@ -170,14 +172,15 @@ class _Console:
         return self._page(ask, "page.html", view=view, page=page, tables=exports.titles_of(view))
 
     def _page(self, ask: Ask, template: str, *, status: int = HTTPStatus.OK, **context: object) -> Response:
-        document = self._render(template, ask, status=int(status), **{"page": _NO_PAGE, **context})
+        given = {"page": _NO_PAGE, "problem": None, **context}
+        document = self._render(template, ask, status=int(status), **given)
         return HTMLResponse(document, status, headers=dict(SECURITY_HEADERS))
 
     def _problem(self, ask: Ask, error: MlopsError, page: Page = _NO_PAGE) -> Response:
         status = self._status_of(error)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             _log.warning("page unavailable: %s", error)
-        return self._page(ask, "problem.html", status=status, problem=str(error), page=page)
+        return self._page(ask, "problem.html", status=status, problem=Said(str(error)), page=page)
 
     def _ask(self, request: Request, visitor: Visitor) -> Ask:
         params = dict(request.query_params)

@@ -9,19 +9,21 @@
   // --- Actions ---------------------------------------------------------------------------------------------------
 
   // Of all refusals (409) those that say that the page is old; the others give their own reason.
-  const STALE = new Set(["Conflict", "RolloutOpen", "IllegalMove", "JobConflict", "AlertClosed"]);
+  const STALE = new Set([
+    "Conflict", "IllegalMove", "NothingToDecide", "RolloutOpen", "RolloutChanged", "JobConflict", "AlertClosed",
+  ]);
 
   const clauseFor = (status, error, words) => {
     if (status === 409) return STALE.has(error) ? words.conflict : words.failed;
     return { 401: words.forbidden, 403: words.forbidden }[status] ?? words.failed;
   };
 
-  const show = (status, text, english = "") => {
+  const show = (status, text, reason = "", language = "") => {
     status.textContent = text;
-    if (!english) return;
+    if (!reason) return;
     const quoted = document.createElement("span");
-    quoted.lang = "en";
-    quoted.textContent = english;
+    quoted.lang = language;
+    quoted.textContent = reason;
     status.append(quoted);
   };
 
@@ -31,7 +33,7 @@
     if (reason) body.reason = reason.value;
     return fetch(form.getAttribute("action"), {
       method: "POST",
-      headers: { "Content-Type": "application/json" },
+      headers: { "Content-Type": "application/json", "Accept-Language": document.documentElement.lang },
       body: JSON.stringify(body),
     });
   };
@@ -52,7 +54,9 @@
         return;
       }
       const problem = await response.json().catch(() => ({}));
-      show(status, clauseFor(response.status, problem.error, status.dataset), String(problem.detail ?? response.status));
+      const clause = clauseFor(response.status, problem.error, status.dataset);
+      const language = response.headers.get("Content-Language") ?? "en";
+      show(status, clause, String(problem.detail ?? response.status), language);
       isMissed = true; // What the page shows may be old: shown anew once the dialog is closed.
       submit.disabled = response.status === 409;
     } catch {
