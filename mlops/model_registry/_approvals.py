@@ -12,6 +12,7 @@ from mlops.errors import ApprovalRefused
 from mlops.model_registry._change import By
 from mlops.model_registry._rows import APPROVAL_COLUMNS, approvals, to_approval
 from mlops.model_registry.records import Approval, ModelVersion
+from mlops.sentences import say
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ def request(
     if known is not None and known.champion == serving:
         return known
     if known is not None:
-        _decide(connection, known, "rejected", replace(by, because=f"requested anew against {serving}"), now=now)
+        because = say("requested anew against {champion}", champion=serving)
+        _decide(connection, known, "rejected", replace(by, because=because), now=now)
     row = {
         "model_id": one.model_id,
         "version": one.version,
@@ -86,10 +88,15 @@ def the_pending(connection: sa.Connection, model_id: str, version: str, request:
     """
     waiting = pending(connection, model_id, version)
     if waiting is None:
-        raise ApprovalRefused(f"no promotion of {model_id} {version} waits for approval")
+        raise ApprovalRefused(say("no promotion of {version} waits for approval", version=f"{model_id} {version}"))
     if request is not None and waiting.approval_id != request:
         raise ApprovalRefused(
-            f"request {request} does not wait any more; request {waiting.approval_id} for {model_id} {version} does"
+            say(
+                "request {request:d} does not wait any more; request {waiting:d} for {version} does",
+                request=request,
+                waiting=waiting.approval_id,
+                version=f"{model_id} {version}",
+            )
         )
     return waiting
 
@@ -123,8 +130,11 @@ def decide(
     """
     if state == "approved" and policy.by_another and by.actor == waiting.requested_by:
         raise ApprovalRefused(
-            f"{by.actor} requested the promotion of {waiting.model_id} {waiting.version}: "
-            "somebody else has to approve it"
+            say(
+                "{actor} requested the promotion of {version}: somebody else has to approve it",
+                actor=by.actor,
+                version=f"{waiting.model_id} {waiting.version}",
+            )
         )
     return _decide(connection, waiting, state, by, now=now)
 

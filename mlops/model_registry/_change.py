@@ -16,6 +16,7 @@ from mlops.model_registry._rows import freezes, models, moves, versions
 from mlops.model_registry.metadata import checked_text
 from mlops.model_registry.records import ModelVersion
 from mlops.model_registry.states import Status, steps
+from mlops.sentences import say
 from mlops.store import Database, insert_new
 from mlops.store.types import UtcDateTime
 
@@ -83,7 +84,7 @@ class Change:
         """
         one, champion = _rows.version_and_champion(self.connection, self.model_id, version)
         if one is None:
-            raise UnknownVersion(f"{self.model_id} has no version {version}")
+            raise UnknownVersion(say("{model} has no version {version}", model=self.model_id, version=version))
         return one, champion
 
     def promote(self, one: ModelVersion, champion: ModelVersion | None, *, kind: str) -> ModelVersion:
@@ -126,7 +127,13 @@ class Change:
             },
         ).first()
         if row is None:
-            raise Conflict(f"{one.name} is not in {one.status} any more: somebody else was first; look again")
+            raise Conflict(
+                say(
+                    "{version} is not in {status} any more: somebody else was first; look again",
+                    version=one.name,
+                    status=one.status,
+                )
+            )
         return ModelVersion(*row)
 
     def remember_registration(self, version: str, *, kind: str = "registered") -> None:
@@ -173,7 +180,7 @@ def changing(
     with database.writing() as connection:
         change = locked(connection, model_id, by, now=now)
         if change is None:
-            raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
+            raise UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
         if by.automatic and not even_if_frozen:
             refuse_if_frozen(connection, model_id)
         yield change
@@ -208,9 +215,22 @@ def refuse_if_frozen(connection: sa.Connection, model_id: str) -> None:
         Frozen: they may not.
     """
     row = connection.execute(_IN_FORCE, {"frozen_model": model_id}).first()
-    if row is not None:
-        what = "all models are" if row.scope == "*" else f"{model_id} is"
-        raise Frozen(f"{what} frozen ({row.because}): automatic moves are off until `mlops models unfreeze`")
+    if row is None:
+        return
+    if row.scope == "*":
+        raise Frozen(
+            say(
+                "all models are frozen ({because}): automatic moves are off until `mlops models unfreeze`",
+                because=row.because,
+            )
+        )
+    raise Frozen(
+        say(
+            "{model} is frozen ({because}): automatic moves are off until `mlops models unfreeze`",
+            model=model_id,
+            because=row.because,
+        )
+    )
 
 
 def expect_champion(champion: ModelVersion | None, expected: str | None, model_id: str) -> None:
@@ -221,7 +241,24 @@ def expect_champion(champion: ModelVersion | None, expected: str | None, model_i
     """
     found = None if champion is None else champion.version
     if found != expected:
-        raise Conflict(
-            f"{model_id} {found or 'no version'} is in production, and the change was decided on "
-            f"{expected or 'no version'}: somebody else was first; look again"
+        raise Conflict(_another_serves(model_id, found, expected))
+
+
+def _another_serves(model_id: str, found: str | None, expected: str | None) -> str:
+    if found is None:
+        return say(
+            "{model} no version is in production, and the change was decided on {expected}: somebody else was first; "
+            "look again",
+            model=model_id,
+            expected=expected,
         )
+    if expected is None:
+        return say(
+            "{version} is in production, and the change was decided on no version: somebody else was first; look again",
+            version=f"{model_id} {found}",
+        )
+    return say(
+        "{version} is in production, and the change was decided on {expected}: somebody else was first; look again",
+        version=f"{model_id} {found}",
+        expected=expected,
+    )

@@ -12,6 +12,7 @@ from mlops.errors import Conflict
 from mlops.model_registry._change import By
 from mlops.model_registry._rows import FREEZE_COLUMNS, freezes, models
 from mlops.model_registry.records import Freeze
+from mlops.sentences import say
 from mlops.store import insert_new
 
 ALL = "*"
@@ -44,7 +45,7 @@ def freeze(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> F
         return Freeze(**row)
     known = in_force(connection).get(scope)
     if known is None:
-        raise Conflict(f"the freeze of {scope} was lifted at the same moment; look again")
+        raise Conflict(say("the freeze of {scope} was lifted at the same moment; look again", scope=scope))
     return known
 
 

@@ -18,6 +18,7 @@ from mlops.model_registry.records import Approval, Freeze, ModelSummary, ModelVe
 from mlops.model_registry.serving_order import ServingOrder, served_last, serving_order
 from mlops.model_registry.states import checked_status
 from mlops.model_registry.versions import Bump, SemanticVersion, next_version
+from mlops.sentences import listed, say
 from mlops.store import Database
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class RegistryReader:
         if base is None:
             base = max(known, key=SemanticVersion.parse) if champion is None else champion.version
         elif base not in known:
-            raise UnknownVersion(f"{model_id} has no version {base}")
+            raise UnknownVersion(say("{model} has no version {version}", model=model_id, version=base))
         return str(next_version(known, base=base, bump=bump))
 
     def get_model(self, model_id: str, version: str) -> ModelVersion | None:
@@ -154,7 +155,7 @@ class RegistryReader:
             ArtefactError: they are not what was registered.
         """
         if one.artefact is None or self.artefacts is None:
-            raise ArtefactMissing(f"{one.name} was registered without files")
+            raise ArtefactMissing(say("{version} was registered without files", version=one.name))
         return self.artefacts.get(one.artefact)
 
     def manifest(self, one: ModelVersion) -> Manifest | None:
@@ -286,5 +287,12 @@ def unknown(connection: sa.Connection, model_id: str, version: str) -> UnknownMo
     )
     known = [row.version for row in rows]
     if not known:
-        return UnknownModel(f"nothing of a model {model_id!r} was ever registered")
-    return UnknownVersion(f"{model_id} has no version {version}; the newest are {', '.join(known)}")
+        return UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
+    return UnknownVersion(
+        say(
+            "{model} has no version {version}; the newest are {known}",
+            model=model_id,
+            version=version,
+            known=listed(known),
+        )
+    )

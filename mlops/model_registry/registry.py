@@ -34,6 +34,7 @@ from mlops.model_registry.records import Approval, Freeze, ModelVersion
 from mlops.model_registry.states import Status, checked_status, steps
 from mlops.model_registry.view import RegistryView
 from mlops.people import system_user
+from mlops.sentences import say
 from mlops.store import Database, insert_new
 
 if TYPE_CHECKING:
@@ -329,7 +330,12 @@ class ModelRegistry(RegistryReader):
             _approvals.decide(change.connection, waiting, "approved", self.approval, by, now=change.at)
             change.by = By(
                 by.actor,
-                f"{because} (requested by {waiting.requested_by}: {waiting.because})",
+                say(
+                    "{because} (requested by {requester}: {why})",
+                    because=because,
+                    requester=waiting.requested_by,
+                    why=waiting.because,
+                ),
                 False,
                 evidence_text(waiting.evidence),
             )
@@ -406,7 +412,7 @@ class ModelRegistry(RegistryReader):
         if files is None:
             return None
         if self.artefacts is None:
-            raise ArtefactMissing("this registry has no place for artefacts")
+            raise ArtefactMissing(say("this registry has no place for artefacts"))
         return self.artefacts.put(files)
 
     def _insert(self, metadata: ModelMetadata, content: str, digest: str | None, by: By) -> ModelVersion:
@@ -488,7 +494,13 @@ class ModelRegistry(RegistryReader):
         if one is None:
             return champion, self._first_whole(model_id, self.versions_before(model_id))
         if one.status != "archived" or one.version not in self._serving_order(model_id).ever:
-            raise NothingToRollBackTo(f"{model_id} {to} is {one.status}, and is no version to go back to")
+            raise NothingToRollBackTo(
+                say(
+                    "{version} is {status}, and is no version to go back to",
+                    version=f"{model_id} {to}",
+                    status=one.status,
+                )
+            )
         self._check_files(one)
         return champion, one
 
@@ -503,7 +515,7 @@ class ModelRegistry(RegistryReader):
                 return one
         if first_error is not None:
             raise first_error
-        raise NothingToRollBackTo(f"no earlier version of {model_id} served")
+        raise NothingToRollBackTo(say("no earlier version of {model} served", model=model_id))
 
     def _check_files(self, one: ModelVersion) -> None:
         if one.artefact is not None and self.artefacts is not None:
@@ -514,8 +526,12 @@ class ModelRegistry(RegistryReader):
             waiting = _approvals.request(change.connection, one, champion, by, now=change.at)
         self._changed()
         return ApprovalRequired(
-            f"the promotion of {one.model_id} {one.version} waits for approval as request {waiting.approval_id}: "
-            f"mlops models approve {one.model_id} {one.version}",
+            say(
+                "the promotion of {version} waits for approval as request {request:d}: {command}",
+                version=f"{one.model_id} {one.version}",
+                request=waiting.approval_id,
+                command=f"mlops models approve {one.model_id} {one.version}",
+            ),
             approval_id=waiting.approval_id,
         )
 
@@ -538,21 +554,26 @@ class ModelRegistry(RegistryReader):
 
 def _see_that_it_is_known(connection: sa.Connection, model_id: str) -> None:
     if connection.execute(_rows.GENERATION, {"model_id": model_id}).first() is None:
-        raise UnknownModel(f"nothing of a model {model_id!r} was ever registered")
+        raise UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
 
 
 def _the_same(known: ModelVersion, content: str, digest: str | None) -> ModelVersion:
     if not known.has_content(content, digest):
         raise VersionExists(
-            f"{known.model_id} {known.version} is registered with other content; versions never change: "
-            "register the next one"
+            say(
+                "{version} is registered with other content; versions never change: register the next one",
+                version=f"{known.model_id} {known.version}",
+            )
         )
     return known
 
 
 def _would_retire(one: ModelVersion) -> IllegalMove:
     return IllegalMove(
-        f"{one.model_id} {one.version} is in production: archiving it retires the model; say `retire` if that is meant",
+        say(
+            "{version} is in production: archiving it retires the model; say `retire` if that is meant",
+            version=f"{one.model_id} {one.version}",
+        ),
         from_status="production",
         to_status="archived",
     )

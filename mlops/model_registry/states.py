@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from mlops.errors import IllegalMove, InvalidMetadata
+from mlops.sentences import say
 
 Status = Literal["training", "validation", "production", "archived"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -51,7 +52,13 @@ def steps(name: str, from_status: Status, to_status: Status, *, is_rollback: boo
     if to_status in _MOVES[from_status]:
         return (to_status,)
     raise IllegalMove(
-        f"{name} cannot move from {from_status} to {to_status}: {_advice(from_status, to_status)}",
+        say(
+            "{version} cannot move from {origin} to {target}: {advice}",
+            version=name,
+            origin=from_status,
+            target=to_status,
+            advice=_advice(from_status, to_status),
+        ),
         from_status=from_status,
         to_status=to_status,
     )
@@ -59,7 +66,10 @@ def steps(name: str, from_status: Status, to_status: Status, *, is_rollback: boo
 
 def _advice(from_status: Status, to_status: Status) -> str:
     if from_status == "archived" and to_status == "production":
-        return "an archived version comes back only by a rollback"
-    if not _MOVES[from_status]:
-        return f"{from_status} is where versions end"
-    return f"from {from_status} it goes to {' or '.join(_MOVES[from_status])}"
+        return say("an archived version comes back only by a rollback")
+    if from_status == "archived":
+        return say("archived is where versions end")
+    one, *others = _MOVES[from_status]
+    if not others:
+        return say("from {origin} it goes to {one}", origin=from_status, one=one)
+    return say("from {origin} it goes to {one} or {other}", origin=from_status, one=one, other=others[0])

@@ -12,6 +12,7 @@ from mlops.errors import Conflict, RolloutOpen, UnknownRollout
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.state import Bar, Happening, Rollout, RolloutEvent
 from mlops.schema import barred_versions, rollout_events, rollouts
+from mlops.sentences import say
 from mlops.store import insert_new
 
 _COLUMNS = tuple(rollouts.c)
@@ -54,7 +55,7 @@ def by_id(connection: sa.Connection, rollout_id: int) -> Rollout:
     """
     row = connection.execute(sa.select(*_COLUMNS).where(rollouts.c.rollout_id == rollout_id)).first()
     if row is None:
-        raise UnknownRollout(f"there is no rollout {rollout_id}")
+        raise UnknownRollout(say("there is no rollout {rollout:d}", rollout=rollout_id))
     return _rollout(row)
 
 
@@ -85,7 +86,9 @@ def insert(connection: sa.Connection, row: dict[str, Any]) -> Rollout:
         RolloutOpen: one of this model is under way.
     """
     if not insert_new(connection, rollouts, row, key=["model_id"], among=_IS_OPEN):
-        raise RolloutOpen(f"a rollout of {row['model_id']} is under way; there is one at a time: mlops rollout abort")
+        raise RolloutOpen(
+            say("a rollout of {model} is under way; there is one at a time: mlops rollout abort", model=row["model_id"])
+        )
     found = open_one(connection, row["model_id"])
     assert found is not None  # noqa: S101
     return found
@@ -105,7 +108,9 @@ def change(connection: sa.Connection, rollout: Rollout, **values: Any) -> Rollou
     )
     row = connection.execute(statement).first()
     if row is None:
-        raise Conflict(f"{rollout.name} was changed by somebody else at the same moment; look again")
+        raise Conflict(
+            say("{rollout} was changed by somebody else at the same moment; look again", rollout=rollout.name)
+        )
     return _rollout(row)
 
 

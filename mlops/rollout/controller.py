@@ -22,6 +22,7 @@ from mlops.rollout.expecting import Expect, Expected
 from mlops.rollout.judging import Look
 from mlops.rollout.plan import RolloutPlan
 from mlops.rollout.state import Bar, Happening, Rollout, RolloutEvent, Status
+from mlops.sentences import say
 from mlops.store import Database
 from mlops.store.leases import Leases
 
@@ -29,6 +30,7 @@ _log = logging.getLogger("mlops.rollout")
 
 LEASE_SECONDS = 10.0
 _ACTOR = "rollout"
+_ASKED_FOR = say("a rollout was asked for")
 
 
 class RolloutController:
@@ -124,7 +126,7 @@ class RolloutController:
         version: str,
         *,
         plan: RolloutPlan | None = None,
-        because: str = "a rollout was asked for",
+        because: str = _ASKED_FOR,
         actor: str = _ACTOR,
         automatic: bool = False,
         force: bool = False,
@@ -156,7 +158,12 @@ class RolloutController:
         with self.database.writing() as connection:
             self._refuse_if_barred(_rows.bars(connection, model_id), one)
             started = _rows.insert(connection, row)
-            sentence = f"{started.name} begins against {champion.version}: {because}"
+            sentence = say(
+                "{rollout} begins against {champion}: {because}",
+                rollout=started.name,
+                champion=champion.version,
+                because=because,
+            )
             figures: dict[str, Any] = {"plan": plan.to_dict()}
             if expected is not None:
                 figures |= {"expected": expected.to_dict(), "forced": force}
@@ -179,9 +186,11 @@ class RolloutController:
         except Exception as error:
             # It is foresight: without it a rollout is as safe as it was.
             _log.warning("nothing is expected of %s %s", one.model_id, one.version, exc_info=True)
-            return Expected("cannot tell", f"Off-policy: no estimate, since {type(error).__name__}: {error}.")
+            sentence = say("Off-policy: no estimate, since {kind}: {error}.", kind=type(error).__name__, error=error)
+            return Expected("cannot tell", sentence)
         if found is not None and found.verdict == "clearly worse" and not force:
-            raise RolloutRefused(f"{one.model_id} {one.version} is not rolled out unless forced. {found.sentence}")
+            refused = say("{version} is not rolled out unless forced.", version=_who(one))
+            raise RolloutRefused(f"{refused} {found.sentence}")
         return found
 
     def unbar(self, model_id: str, version: str, *, because: str, actor: str) -> Bar:
@@ -195,29 +204,37 @@ class RolloutController:
                 connection, model_id, version, at=self._clock(), actor=actor, because=because
             )  # fmt: skip
         if lifted is None:
-            raise RolloutRefused(f"{model_id} {version} is not barred")
+            raise RolloutRefused(say("{version} is not barred", version=f"{model_id} {version}"))
         return lifted
 
     def _startable(self, model_id: str, version: str) -> tuple[ModelVersion, ModelVersion]:
         one = self.registry.get_model(model_id, version)
         if one is None:
-            raise UnknownVersion(f"{model_id} has no version {version}")
+            raise UnknownVersion(say("{model} has no version {version}", model=model_id, version=version))
         champion = self.registry.get_production_model(model_id)
         self._refuse_if_barred(self.bars(model_id), one)
         if champion is None:
-            raise RolloutRefused(f"no version of {model_id} is in production to compare {version} with: promote it")
-        if one.status in ("production", "archived"):
-            raise RolloutRefused(f"{model_id} {version} is {one.status}; a challenger is in training or validation")
+            raise RolloutRefused(
+                say(
+                    "no version of {model} is in production to compare {version} with: promote it",
+                    model=model_id,
+                    version=version,
+                )
+            )
+        if one.status == "production":
+            raise RolloutRefused(
+                say("{version} is production; a challenger is in training or validation", version=_who(one))
+            )
+        if one.status == "archived":
+            raise RolloutRefused(
+                say("{version} is archived; a challenger is in training or validation", version=_who(one))
+            )
         return one, champion
 
     def _refuse_if_barred(self, bars: list[Bar], one: ModelVersion) -> None:
         bar = _rows.bar_of(bars, one.version, one.artefact)
         if bar is not None:
-            same = "" if bar.version == one.version else f" has the files of {bar.version}, which"
-            raise Barred(
-                f"{one.model_id} {one.version}{same} is barred ({bar.because}); "
-                f"mlops rollout unbar {one.model_id} {bar.version}"
-            )
+            raise Barred(_barred(one, bar))
 
     # --- A person's hand --------------------------------------------------------------------------------------------
 
@@ -233,7 +250,7 @@ class RolloutController:
 
         def paused(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
             if rollout.paused_at is not None:
-                raise RolloutRefused(f"{rollout.name} is paused already")
+                raise RolloutRefused(say("{rollout} is paused already", rollout=rollout.name))
             return {"paused_at": now}
 
         return self._by_hand(model_id, "paused", paused, because=because, actor=actor, expected=expected)
@@ -247,7 +264,7 @@ class RolloutController:
 
         def resumed(rollout: Rollout, now: datetime) -> Mapping[str, Any]:
             if rollout.paused_at is None:
-                raise RolloutRefused(f"{rollout.name} is not paused")
+                raise RolloutRefused(say("{rollout} is not paused", rollout=rollout.name))
             lasted = now - rollout.paused_at
             return {
                 "paused_at": None,
@@ -279,7 +296,7 @@ class RolloutController:
         rollout = self._under_way(model_id)
         _refuse_another(rollout, expected)
         if rollout.status == "watch":
-            raise RolloutRefused(f"{rollout.name}: it is in production already, and watched")
+            raise RolloutRefused(say("{rollout}: it is in production already, and watched", rollout=rollout.name))
         seen = self.look(rollout)
         evidence = {"rollout_id": rollout.rollout_id, **seen.figures()}
         self.registry.promote(
@@ -340,11 +357,39 @@ class RolloutController:
 
 def _refuse_another(rollout: Rollout, expected: int | None) -> None:
     if expected is not None and rollout.rollout_id != expected:
-        raise RolloutRefused(f"rollout {expected} is over: {rollout.name} is under way now; look again")
+        raise RolloutRefused(
+            say(
+                "rollout {expected:d} is over: {rollout} is under way now; look again",
+                expected=expected,
+                rollout=rollout.name,
+            )
+        )
 
 
 def _none_under_way(model_id: str) -> RolloutRefused:
-    return RolloutRefused(f"no rollout of {model_id} is under way")
+    return RolloutRefused(say("no rollout of {model} is under way", model=model_id))
+
+
+def _who(one: ModelVersion) -> str:
+    return f"{one.model_id} {one.version}"
+
+
+def _barred(one: ModelVersion, bar: Bar) -> str:
+    barred = f"{one.model_id} {bar.version}"
+    if bar.version == one.version:
+        return say(
+            "{version} is barred ({because}); mlops rollout unbar {barred}",
+            version=_who(one),
+            because=bar.because,
+            barred=barred,
+        )
+    return say(
+        "{version} has the files of {other}, which is barred ({because}); mlops rollout unbar {barred}",
+        version=_who(one),
+        other=bar.version,
+        because=bar.because,
+        barred=barred,
+    )
 
 
 def _first_stage(plan: RolloutPlan) -> tuple[Status, float]:
