@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 from mlops.background import Repeating
 from mlops.errors import StoreError
 from mlops.model_registry import ModelRegistry, ModelVersion
+from mlops.sentences import say
 
 _log = logging.getLogger("mlops.live_model")
 
@@ -103,7 +104,9 @@ class LiveModel(Generic[Model]):
 
     def _follow(self, champion: ModelVersion | None) -> None:
         if champion is None:
-            self.problem = f"{self._model_id} has no version in production: mlops models promote, or rollback"
+            self.problem = say(
+                "{model} has no version in production: mlops models promote, or rollback", model=self._model_id
+            )
             self._serve_a_fallback()
         elif self.served is not None and _is_same(self.served.version, champion):
             self.problem = None
@@ -139,7 +142,12 @@ class LiveModel(Generic[Model]):
         _log.info("%s now serves", fresh.version.name)
 
     def _refuse(self, champion: ModelVersion, error: Exception) -> None:
-        reason = f"{champion.name} cannot serve: {type(error).__name__}: {error}"
+        reason = say(
+            "{version} cannot serve: {kind}: {error}",
+            version=champion.name,
+            kind=type(error).__name__,
+            error=error,
+        )
         _log.error("%s", reason)
         after = self._registry.refuse(self._model_id, champion.version, because=reason, actor=self._actor)
         self._failed[_attempt(champion)] = reason

@@ -10,9 +10,10 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlops.artefacts.manifest import MANIFEST_NAME, Digest, Manifest, files_in, is_a_digest
+from mlops.artefacts.manifest import MANIFEST_NAME, THE_MANIFEST, Digest, Manifest, files_in, is_a_digest
 from mlops.errors import ArtefactDamaged, ArtefactError, ArtefactForeign, ArtefactMissing, ArtefactRefused
 from mlops.files import sync_folder, write_folder, write_whole
+from mlops.sentences import say
 
 # A draft that is older was left by a process that died: writing one takes seconds.
 _DRAFT_LIFETIME_SECONDS = 3_600
@@ -68,13 +69,15 @@ class DiskArtefacts:
         # Looked at first: a folder appears whole, so that one seen here has its manifest. Looked at after a failure,
         # it may have appeared since.
         if not folder.is_dir():
-            raise ArtefactMissing(f"there is no folder {folder}")
+            raise ArtefactMissing(say("there is no folder {folder}", folder=folder))
         try:
             manifest = Manifest.parse((folder / MANIFEST_NAME).read_bytes())
         except OSError as error:
-            raise ArtefactDamaged(f"the manifest cannot be read: {error.strerror}") from error
+            raise ArtefactDamaged(
+                say("{file} cannot be read: {error}", file=THE_MANIFEST, error=error.strerror)
+            ) from error
         if manifest.digest != digest:
-            raise ArtefactForeign(f"the manifest in its folder is that of {manifest.digest}")
+            raise ArtefactForeign(say("the manifest in its folder is that of {artefact}", artefact=manifest.digest))
         return manifest
 
     def sign(self, digest: Digest) -> None:
@@ -136,11 +139,13 @@ class DiskArtefacts:
         except ArtefactRefused as error:
             raise ArtefactDamaged(str(error)) from error
         except OSError as error:
-            raise ArtefactDamaged(f"{error.filename} cannot be read: {error.strerror}") from error
+            raise ArtefactDamaged(
+                say("{file} cannot be read: {error}", file=error.filename, error=error.strerror)
+            ) from error
 
     def _folder_of(self, digest: Digest) -> Path:
         if not is_a_digest(digest):
-            raise ArtefactMissing(f"{digest!r} is no digest: 64 hexadecimal digits")
+            raise ArtefactMissing(say("{text!r} is no digest: 64 hexadecimal digits", text=digest))
         return self.folder / digest
 
 
@@ -150,7 +155,7 @@ def _named(digest: Digest) -> Iterator[None]:
     try:
         yield
     except ArtefactError as error:
-        raise type(error)(f"artefact {digest[:12]}: {error}") from error
+        raise type(error)(say("artefact {digest}: {error}", digest=digest[:12], error=error)) from error
 
 
 def _make_room(target: Path, aside: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import orjson
 
 from mlops.errors import ArtefactRefused
+from mlops.sentences import listed, say
 
 # Formats that hold data and cannot run code when they are read as what they say they are.
 SAFE_SUFFIXES = frozenset(
@@ -39,17 +40,23 @@ def refuse_unsafe(path: str, content: bytes) -> None:
     suffix = PurePosixPath(path).suffix.lower()
     if suffix not in SAFE_SUFFIXES:
         raise ArtefactRefused(
-            f"{path} has no format that is safe to load; use one of {', '.join(sorted(SAFE_SUFFIXES))}"
+            say(
+                "{path} has no format that is safe to load; use one of {formats}",
+                path=path,
+                formats=listed(sorted(SAFE_SUFFIXES)),
+            )
         )
     if content.startswith(_PICKLE_PROTOCOLS):
-        raise ArtefactRefused(f"{path} is a pickle, which can run code when it is loaded")
+        raise ArtefactRefused(say("{path} is a pickle, which can run code when it is loaded", path=path))
     try:
         if suffix == ".json":
             orjson.loads(content)
         elif suffix in {".npy", ".npz"}:
             _read_arrays(content)
     except ValueError as error:
-        raise ArtefactRefused(f"{path} is no {suffix} that is safe to load: {error}") from error
+        raise ArtefactRefused(
+            say("{path} is no {suffix} that is safe to load: {error}", path=path, suffix=suffix, error=error)
+        ) from error
 
 
 def _read_arrays(content: bytes) -> None:
@@ -66,7 +73,7 @@ def _read_arrays(content: bytes) -> None:
             return
         for name in loaded.files:
             if not isinstance(loaded[name], np.ndarray):
-                raise ValueError(f"{name} in it is no array")
+                raise ValueError(say("{name} in it is no array", name=name))
     # NumPy's reader raises whatever its parts do: SyntaxError, TypeError, KeyError, MemoryError, zlib.error and more.
     except Exception as error:
         raise ValueError(str(error) or type(error).__name__) from error

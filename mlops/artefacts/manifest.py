@@ -14,9 +14,11 @@ import orjson
 
 from mlops.artefacts.formats import refuse_unsafe
 from mlops.errors import ArtefactDamaged, ArtefactForeign, ArtefactRefused
+from mlops.sentences import say
 
 Digest = str  # 64 hexadecimal digits
 MANIFEST_NAME = "manifest.json"
+THE_MANIFEST = say("the manifest")
 _FORMAT = 1
 _IS_A_DIGEST = re.compile("[0-9a-f]{64}")
 
@@ -45,7 +47,7 @@ class Manifest:
             ArtefactRefused: there is no file, or a path or format is not allowed.
         """
         if not files:
-            raise ArtefactRefused("an artefact has at least one file")
+            raise ArtefactRefused(say("an artefact has at least one file"))
         for path, content in files.items():
             _refuse_path(path)
             refuse_unsafe(path, content)
@@ -63,15 +65,23 @@ class Manifest:
         try:
             fields = orjson.loads(text)
             if fields["format"] != _FORMAT:
-                raise ArtefactDamaged(f"the manifest has format {fields['format']}, this release reads {_FORMAT}")
+                raise ArtefactDamaged(
+                    say(
+                        "the manifest has format {format}, this release reads {readable}",
+                        format=fields["format"],
+                        readable=_FORMAT,
+                    )
+                )
             files = tuple(_entry(f["path"], f["size"], f["sha256"]) for f in fields["files"])
             signature = fields.get("hmac")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise ArtefactDamaged(f"the manifest cannot be read: {error}") from error
+            raise ArtefactDamaged(say("{file} cannot be read: {error}", file=THE_MANIFEST, error=error)) from error
         if not files or len({entry.path for entry in files}) < len(files):
-            raise ArtefactDamaged("the manifest cannot be used: it names no file, or one twice")
+            raise ArtefactDamaged(say("the manifest cannot be used: it names no file, or one twice"))
         if not isinstance(signature, str | None):
-            raise ArtefactDamaged(f"the manifest cannot be used: its signature is {signature!r}")
+            raise ArtefactDamaged(
+                say("the manifest cannot be used: its signature is {signature!r}", signature=signature)
+            )
         return cls(files, signature)
 
     @property
@@ -92,9 +102,9 @@ class Manifest:
         if key is None:
             return
         if self.hmac is None:
-            raise ArtefactForeign("it is not signed, and ARTIFACT_SIGNING_KEY is set")
+            raise ArtefactForeign(say("it is not signed, and ARTIFACT_SIGNING_KEY is set"))
         if not hmac.compare_digest(self.hmac.encode(), self._signature(key).encode()):
-            raise ArtefactForeign("it was signed with another key than ARTIFACT_SIGNING_KEY")
+            raise ArtefactForeign(say("it was signed with another key than ARTIFACT_SIGNING_KEY"))
 
     def check_files(self, files: Mapping[str, bytes]) -> None:
         """See that *files* are those of the manifest.
@@ -105,17 +115,22 @@ class Manifest:
         """
         listed = {entry.path for entry in self.files}
         if extra := sorted(set(files) - listed):
-            raise ArtefactDamaged(f"the file {extra[0]} is not in the manifest")
+            raise ArtefactDamaged(say("the file {file} is not in the manifest", file=extra[0]))
         for entry in self.files:
             content = files.get(entry.path)
             if content is None:
-                raise ArtefactDamaged(f"the file {entry.path} is missing")
+                raise ArtefactDamaged(say("the file {file} is missing", file=entry.path))
             if len(content) != entry.size:
                 raise ArtefactDamaged(
-                    f"the file {entry.path} has {len(content)} bytes, and was written with {entry.size}"
+                    say(
+                        "the file {file} has {n:d} bytes, and was written with {size:d}",
+                        file=entry.path,
+                        n=len(content),
+                        size=entry.size,
+                    )
                 )
             if hashlib.sha256(content).hexdigest() != entry.sha256:
-                raise ArtefactDamaged(f"the file {entry.path} was changed: its SHA-256 is another")
+                raise ArtefactDamaged(say("the file {file} was changed: its SHA-256 is another", file=entry.path))
             refuse_unsafe(entry.path, content)
 
     def to_bytes(self) -> bytes:
@@ -145,7 +160,7 @@ def files_in(folder: Path) -> dict[str, bytes]:
     files = {}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not (path.is_file() or path.is_dir()):
-            raise ArtefactRefused(f"{path.relative_to(folder)} is a link or no ordinary file")
+            raise ArtefactRefused(say("{file} is a link or no ordinary file", file=path.relative_to(folder)))
         name = path.relative_to(folder).as_posix()
         if path.is_file() and name != MANIFEST_NAME:
             files[name] = path.read_bytes()
@@ -165,9 +180,9 @@ def _entry(path: str, size: int, sha256: str) -> FileEntry:
     """
     _refuse_path(path)
     if type(size) is not int or not 0 <= size < 2**63:
-        raise ValueError(f"{path} cannot have {size!r} bytes")
+        raise ValueError(say("{file} cannot have {size!r} bytes", file=path, size=size))
     if not is_a_digest(sha256):
-        raise ValueError(f"{path} cannot have the SHA-256 {sha256!r}")
+        raise ValueError(say("{file} cannot have the SHA-256 {sha256!r}", file=path, sha256=sha256))
     return FileEntry(path, size, sha256)
 
 
@@ -175,7 +190,9 @@ def _refuse_files_as_folders(files: Mapping[str, bytes]) -> None:
     for path in files:
         for parent in PurePosixPath(path).parents:
             if parent.as_posix() in files:
-                raise ArtefactRefused(f"{parent.as_posix()!r} is a file and a folder, that of {path!r}")
+                raise ArtefactRefused(
+                    say("{parent!r} is a file and a folder, that of {file!r}", parent=parent.as_posix(), file=path)
+                )
 
 
 def _refuse_path(path: str) -> None:
@@ -188,6 +205,8 @@ def _refuse_path(path: str) -> None:
         or ".." in parts
         or path == MANIFEST_NAME
     ):
-        raise ArtefactRefused(f"{path!r} cannot be the path of a file of an artefact")
+        raise ArtefactRefused(say("{file!r} cannot be the path of a file of an artefact", file=path))
     if PurePosixPath(path).as_posix() != path:
-        raise ArtefactRefused(f"{path!r} must be written {PurePosixPath(path).as_posix()!r}")
+        raise ArtefactRefused(
+            say("{file!r} must be written {right!r}", file=path, right=PurePosixPath(path).as_posix())
+        )

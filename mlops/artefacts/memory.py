@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from mlops.artefacts.manifest import Digest, Manifest
 from mlops.errors import ArtefactMissing
+from mlops.sentences import say
 
 
 class MemoryArtefacts:
@@ -25,7 +26,7 @@ class MemoryArtefacts:
         try:
             return dict(self._kept[digest])
         except KeyError:
-            raise ArtefactMissing(f"there is no artefact {digest}") from None
+            raise ArtefactMissing(say("there is no artefact {digest}", digest=digest)) from None
 
     def manifest(self, digest: Digest) -> Manifest:
         """See :class:`~mlops.artefacts.ArtefactStore`."""

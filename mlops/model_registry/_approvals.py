@@ -55,7 +55,8 @@ def request(
     if known is not None and known.champion == serving:
         return known
     if known is not None:
-        _decide(connection, known, "rejected", replace(by, because=f"requested anew against {serving}"), now=now)
+        because = say("requested anew against {champion}", champion=serving)
+        _decide(connection, known, "rejected", replace(by, because=because), now=now)
     row = {
         "model_id": one.model_id,
         "version": one.version,

@@ -215,19 +215,21 @@ def refuse_if_frozen(connection: sa.Connection, model_id: str) -> None:
         Frozen: they may not.
     """
     row = connection.execute(_IN_FORCE, {"frozen_model": model_id}).first()
-    if row is not None:
-        raise Frozen(_frozen(None if row.scope == "*" else model_id, row.because))
-
-
-def _frozen(model_id: str | None, because: str) -> str:
-    if model_id is None:
-        return say(
-            "all models are frozen ({because}): automatic moves are off until `mlops models unfreeze`", because=because
+    if row is None:
+        return
+    if row.scope == "*":
+        raise Frozen(
+            say(
+                "all models are frozen ({because}): automatic moves are off until `mlops models unfreeze`",
+                because=row.because,
+            )
         )
-    return say(
-        "{model} is frozen ({because}): automatic moves are off until `mlops models unfreeze`",
-        model=model_id,
-        because=because,
+    raise Frozen(
+        say(
+            "{model} is frozen ({because}): automatic moves are off until `mlops models unfreeze`",
+            model=model_id,
+            because=row.because,
+        )
     )
 
 
@@ -239,12 +241,24 @@ def expect_champion(champion: ModelVersion | None, expected: str | None, model_i
     """
     found = None if champion is None else champion.version
     if found != expected:
-        raise Conflict(
-            say(
-                "{model} {found} is in production, and the change was decided on {expected}: somebody else was first; "
-                "look again",
-                model=model_id,
-                found=found or "no version",
-                expected=expected or "no version",
-            )
+        raise Conflict(_another_serves(model_id, found, expected))
+
+
+def _another_serves(model_id: str, found: str | None, expected: str | None) -> str:
+    if found is None:
+        return say(
+            "{model} no version is in production, and the change was decided on {expected}: somebody else was first; "
+            "look again",
+            model=model_id,
+            expected=expected,
         )
+    if expected is None:
+        return say(
+            "{version} is in production, and the change was decided on no version: somebody else was first; look again",
+            version=f"{model_id} {found}",
+        )
+    return say(
+        "{version} is in production, and the change was decided on {expected}: somebody else was first; look again",
+        version=f"{model_id} {found}",
+        expected=expected,
+    )

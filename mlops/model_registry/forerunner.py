@@ -14,6 +14,7 @@ from mlops.errors import InvalidExport
 from mlops.model_registry.incoming import Fields, Incoming, IncomingMove, IncomingVersion, content_and_times
 from mlops.model_registry.states import Status
 from mlops.model_registry.versions import SemanticVersion
+from mlops.sentences import say
 
 _KNOWN = (
     "model_id", "version", "model_type", "timestamp", "description", "metrics", "parameters", "status",
@@ -111,7 +112,7 @@ def _versions(entries: list[_Entry], champion: _Entry | None, *, source: str, ac
 
 
 def _steps(entries: list[_Entry], champion: _Entry | None, source: str) -> Iterator[_Step]:
-    imported = f"imported from {source}"
+    imported = say("imported from {file}", file=source)
     for entry in entries:
         yield _Step(entry.version, None, "training", entry.registered_at, imported)
     for entry in entries:
@@ -119,17 +120,18 @@ def _steps(entries: list[_Entry], champion: _Entry | None, source: str) -> Itera
             yield _Step(entry.version, "training", entry.status, entry.registered_at, imported)
     stays, beside = _stays(entries, champion)
     for entry in beside:
-        because = f"{imported}: deployed while another version was in production"
+        because = say("imported from {file}: deployed while another version was in production", file=source)
         yield _Step(entry.version, "training", "archived", entry.served_from, because)
     previous: _Entry | None = None
     for entry in stays:
         if previous is not None:
-            because = f"{imported}: {entry.version} was deployed"
+            because = say("imported from {file}: {version} was deployed", file=source, version=entry.version)
             yield _Step(previous.version, "production", "archived", entry.served_from, because)
-        yield _Step(entry.version, "training", "production", entry.served_from, f"{imported}: deployed")
+        because = say("imported from {file}: deployed", file=source)
+        yield _Step(entry.version, "training", "production", entry.served_from, because)
         previous = entry
     if previous is not None and previous is not champion:
-        because = f"{imported}: archived; it does not say when"
+        because = say("imported from {file}: archived; it does not say when", file=source)
         yield _Step(previous.version, "production", "archived", previous.served_from, because)
 
 

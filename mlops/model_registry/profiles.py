@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from mlops.errors import ArtefactRefused
+from mlops.sentences import say
 
 if TYPE_CHECKING:
     from mlops.drift import ReferenceProfile
@@ -24,7 +25,10 @@ def with_profile(files: Mapping[str, bytes] | None, profile: ReferenceProfile | 
     files = files or {}
     if PROFILE_NAME in files:
         raise ArtefactRefused(
-            f"the artefact has a file {PROFILE_NAME} already, and a profile was given beside it: give one of both"
+            say(
+                "the artefact has a file {file} already, and a profile was given beside it: give one of both",
+                file=PROFILE_NAME,
+            )
         )
     return {**files, PROFILE_NAME: profile.to_json()}
 

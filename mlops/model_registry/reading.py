@@ -58,7 +58,7 @@ class RegistryReader:
         if base is None:
             base = max(known, key=SemanticVersion.parse) if champion is None else champion.version
         elif base not in known:
-            raise UnknownVersion(f"{model_id} has no version {base}")
+            raise UnknownVersion(say("{model} has no version {version}", model=model_id, version=base))
         return str(next_version(known, base=base, bump=bump))
 
     def get_model(self, model_id: str, version: str) -> ModelVersion | None:
@@ -155,7 +155,7 @@ class RegistryReader:
             ArtefactError: they are not what was registered.
         """
         if one.artefact is None or self.artefacts is None:
-            raise ArtefactMissing(f"{one.name} was registered without files")
+            raise ArtefactMissing(say("{version} was registered without files", version=one.name))
         return self.artefacts.get(one.artefact)
 
     def manifest(self, one: ModelVersion) -> Manifest | None:

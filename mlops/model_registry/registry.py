@@ -330,7 +330,12 @@ class ModelRegistry(RegistryReader):
             _approvals.decide(change.connection, waiting, "approved", self.approval, by, now=change.at)
             change.by = By(
                 by.actor,
-                f"{because} (requested by {waiting.requested_by}: {waiting.because})",
+                say(
+                    "{because} (requested by {requester}: {why})",
+                    because=because,
+                    requester=waiting.requested_by,
+                    why=waiting.because,
+                ),
                 False,
                 evidence_text(waiting.evidence),
             )
@@ -407,7 +412,7 @@ class ModelRegistry(RegistryReader):
         if files is None:
             return None
         if self.artefacts is None:
-            raise ArtefactMissing("this registry has no place for artefacts")
+            raise ArtefactMissing(say("this registry has no place for artefacts"))
         return self.artefacts.put(files)
 
     def _insert(self, metadata: ModelMetadata, content: str, digest: str | None, by: By) -> ModelVersion:
@@ -521,7 +526,12 @@ class ModelRegistry(RegistryReader):
             waiting = _approvals.request(change.connection, one, champion, by, now=change.at)
         self._changed()
         return ApprovalRequired(
-            _waits(one, waiting.approval_id),
+            say(
+                "the promotion of {version} waits for approval as request {request:d}: {command}",
+                version=f"{one.model_id} {one.version}",
+                request=waiting.approval_id,
+                command=f"mlops models approve {one.model_id} {one.version}",
+            ),
             approval_id=waiting.approval_id,
         )
 
@@ -550,19 +560,12 @@ def _see_that_it_is_known(connection: sa.Connection, model_id: str) -> None:
 def _the_same(known: ModelVersion, content: str, digest: str | None) -> ModelVersion:
     if not known.has_content(content, digest):
         raise VersionExists(
-            f"{known.model_id} {known.version} is registered with other content; versions never change: "
-            "register the next one"
+            say(
+                "{version} is registered with other content; versions never change: register the next one",
+                version=f"{known.model_id} {known.version}",
+            )
         )
     return known
-
-
-def _waits(one: ModelVersion, approval_id: int) -> str:
-    return say(
-        "the promotion of {version} waits for approval as request {request:d}: mlops models approve {same}",
-        version=f"{one.model_id} {one.version}",
-        request=approval_id,
-        same=f"{one.model_id} {one.version}",
-    )
 
 
 def _would_retire(one: ModelVersion) -> IllegalMove:

@@ -53,10 +53,10 @@ def steps(name: str, from_status: Status, to_status: Status, *, is_rollback: boo
         return (to_status,)
     raise IllegalMove(
         say(
-            "{version} cannot move from {origin} to {to}: {advice}",
+            "{version} cannot move from {origin} to {target}: {advice}",
             version=name,
             origin=from_status,
-            to=to_status,
+            target=to_status,
             advice=_advice(from_status, to_status),
         ),
         from_status=from_status,
@@ -67,6 +67,9 @@ def steps(name: str, from_status: Status, to_status: Status, *, is_rollback: boo
 def _advice(from_status: Status, to_status: Status) -> str:
     if from_status == "archived" and to_status == "production":
         return say("an archived version comes back only by a rollback")
-    if not _MOVES[from_status]:
-        return say("{status} is where versions end", status=from_status)
-    return say("from {status} it goes to {ways}", status=from_status, ways=" or ".join(_MOVES[from_status]))
+    if from_status == "archived":
+        return say("archived is where versions end")
+    one, *others = _MOVES[from_status]
+    if not others:
+        return say("from {origin} it goes to {one}", origin=from_status, one=one)
+    return say("from {origin} it goes to {one} or {other}", origin=from_status, one=one, other=others[0])

@@ -25,6 +25,7 @@ from mlops.model_registry.forerunner import from_forerunner
 from mlops.model_registry.incoming import Incoming, IncomingMove, IncomingVersion, decoded, from_document
 from mlops.model_registry.records import ModelVersion
 from mlops.model_registry.registry import ModelRegistry
+from mlops.sentences import say
 
 DOCUMENT_NAME = "registry.json"
 ARTEFACTS_NAME = "artifacts"
@@ -120,7 +121,9 @@ def import_registry(
     document, beside = _found(path)
     incoming = _read(document, actor=who)
     _refuse_the_future(incoming, now)
-    arrival = _Arrival(incoming, by=By(who, f"imported from {document.name}"), now=now, keep_production=keep_production)
+    arrival = _Arrival(
+        incoming, by=By(who, say("imported from {file}", file=document.name)), now=now, keep_production=keep_production
+    )
     with registry.database.reading() as connection:
         new = arrival.new_versions(connection)
         arrival.check_production(connection, new)
@@ -301,7 +304,9 @@ class _Arrival:
         serving = _rows.champion(change.connection, one.model_id)
         if one.status != "production" or serving is None:
             return one
-        because = f"{self._by.because}: {serving.version} stays in production here"
+        because = say(
+            "{imported}: {version} stays in production here", imported=self._by.because, version=serving.version
+        )
         self._notes.append(f"{one.name} comes in archived: {serving.version} stays in production here")
         number = max(move.number for each in self._incoming.versions for move in each.moves) + 1
         archived = IncomingMove(

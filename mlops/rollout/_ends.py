@@ -80,14 +80,14 @@ class Ends:
         if rollout.status == "watch":
             if now == rollout.challenger:
                 return None
-            return Elsewhere("rolled_back", f"{rollout.challenger} was taken out of production; {now or 'none'} serves")
+            return Elsewhere("rolled_back", _taken_out(rollout, now))
         if now == rollout.challenger:
-            return Elsewhere("watch", f"{rollout.challenger} was put into production")
+            return Elsewhere("watch", say("{version} was put into production", version=rollout.challenger))
         if now != rollout.champion:
-            return Elsewhere("aborted", f"{now or 'no version'} took the place of {rollout.champion} meanwhile")
+            return Elsewhere("aborted", _displaced(rollout, now))
         challenger = self._registry.get_model(rollout.model_id, rollout.challenger)
         if challenger is None or challenger.status == "archived":
-            return Elsewhere("aborted", f"{rollout.challenger} was archived meanwhile")
+            return Elsewhere("aborted", say("{version} was archived meanwhile", version=rollout.challenger))
         return None
 
     def end(self, rollout: Rollout, status: Status, because: str, figures: Mapping[str, Any]) -> Rollout:
@@ -123,14 +123,16 @@ class Ends:
             _log.info("%s is not promoted now: %s", rollout.name, error)
             return False
         except (ArtefactError, IllegalMove) as error:
-            self.end(rollout, "aborted", f"{rollout.challenger} cannot be promoted: {error}", evidence)
+            because = say("{version} cannot be promoted: {error}", version=rollout.challenger, error=error)
+            self.end(rollout, "aborted", because, evidence)
             return False
         return True
 
     def _still_waits(self, rollout: Rollout, approval_id: int, figures: Mapping[str, Any]) -> bool:
         pending = {each.approval_id for each in self._registry.approvals(rollout.model_id, "pending")}
         if approval_id not in pending:
-            self.end(rollout, "aborted", f"the promotion of {rollout.challenger} was not approved", figures)
+            because = say("the promotion of {version} was not approved", version=rollout.challenger)
+            self.end(rollout, "aborted", because, figures)
         return False
 
     def roll_back_production(self, rollout: Rollout, because: str, figures: Mapping[str, Any]) -> Rollout:
@@ -143,7 +145,7 @@ class Ends:
             # Somebody else was quicker; the next step sees it.
             return rollout
         except (Frozen, NothingToRollBackTo, ArtefactError) as error:
-            sentence = f"{because} It could not be rolled back: {error}"
+            sentence = say("{because} It could not be rolled back: {error}", because=because, error=error)
             if not rollout.state.get("alarmed_in_watch"):
                 self._raise_alarm(rollout, sentence, figures)
                 self._note(rollout, "waits", sentence, alarmed_in_watch=True)
@@ -180,7 +182,8 @@ class Ends:
         self._registry.archive(
             rollout.model_id, rollout.challenger, because=rollout.because, actor=_ACTOR, automatic=True, retire=False
         )
-        self._remember(rollout, "archived", f"{rollout.challenger} is archived, and barred until somebody unbars it")
+        archived = say("{version} is archived, and barred until somebody unbars it", version=rollout.challenger)
+        self._remember(rollout, "archived", archived)
 
     def _verify(self, rollout: Rollout) -> None:
         """See that the champion of the registry is what answers."""
@@ -190,9 +193,9 @@ class Ends:
         wanted = None if champion is None else champion.version
         serves = self._asked(rollout.model_id, wanted)
         if serves == wanted:
-            self._remember(rollout, "verified", f"{serves} answers, as the registry has it")
+            self._remember(rollout, "verified", say("{version} answers, as the registry has it", version=serves))
             return
-        sentence = f"{serves or 'nothing'} answers, and the registry has {wanted or 'no version'} in production"
+        sentence = _answers_other(serves, wanted)
         self._raise_alarm(rollout, sentence, {})
         self._remember(rollout, "not_verified", sentence)
 
@@ -235,3 +238,23 @@ class Ends:
             _rows.remember(
                 connection, rollout.rollout_id, kind, sentence, at=self._clock(), actor=_ACTOR, automatic=True
             )
+
+
+def _taken_out(rollout: Rollout, now: str | None) -> str:
+    if now is None:
+        return say("{version} was taken out of production; none serves", version=rollout.challenger)
+    return say("{version} was taken out of production; {now} serves", version=rollout.challenger, now=now)
+
+
+def _displaced(rollout: Rollout, now: str | None) -> str:
+    if now is None:
+        return say("no version took the place of {champion} meanwhile", champion=rollout.champion)
+    return say("{version} took the place of {champion} meanwhile", version=now, champion=rollout.champion)
+
+
+def _answers_other(serves: str | None, wanted: str | None) -> str:
+    if serves is None:
+        return say("nothing answers, and the registry has {wanted} in production", wanted=wanted)
+    if wanted is None:
+        return say("{version} answers, and the registry has no version in production", version=serves)
+    return say("{version} answers, and the registry has {wanted} in production", version=serves, wanted=wanted)

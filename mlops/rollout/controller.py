@@ -30,6 +30,7 @@ _log = logging.getLogger("mlops.rollout")
 
 LEASE_SECONDS = 10.0
 _ACTOR = "rollout"
+_ASKED_FOR = say("a rollout was asked for")
 
 
 class RolloutController:
@@ -125,7 +126,7 @@ class RolloutController:
         version: str,
         *,
         plan: RolloutPlan | None = None,
-        because: str = "a rollout was asked for",
+        because: str = _ASKED_FOR,
         actor: str = _ACTOR,
         automatic: bool = False,
         force: bool = False,
@@ -139,8 +140,8 @@ class RolloutController:
 
         Raises:
             UnknownVersion: there is no such version.
-            RolloutRefused: it is in production or archived, no version is in production to compare it with, or it is
-                expected to be clearly worse.
+            RolloutRefused: no version is in production to compare it with, or it is expected to be clearly worse.
+            RolloutChanged: it is in production or archived.
             Barred: it, or a version with the same files, was rolled back.
             RolloutOpen: a rollout of this model is under way.
             Frozen: *automatic*, and automatic moves are switched off.
@@ -157,7 +158,12 @@ class RolloutController:
         with self.database.writing() as connection:
             self._refuse_if_barred(_rows.bars(connection, model_id), one)
             started = _rows.insert(connection, row)
-            sentence = f"{started.name} begins against {champion.version}: {because}"
+            sentence = say(
+                "{rollout} begins against {champion}: {because}",
+                rollout=started.name,
+                champion=champion.version,
+                because=because,
+            )
             figures: dict[str, Any] = {"plan": plan.to_dict()}
             if expected is not None:
                 figures |= {"expected": expected.to_dict(), "forced": force}
@@ -180,9 +186,10 @@ class RolloutController:
         except Exception as error:
             # It is foresight: without it a rollout is as safe as it was.
             _log.warning("nothing is expected of %s %s", one.model_id, one.version, exc_info=True)
-            return Expected("cannot tell", f"Off-policy: no estimate, since {type(error).__name__}: {error}.")
+            sentence = say("Off-policy: no estimate, since {kind}: {error}.", kind=type(error).__name__, error=error)
+            return Expected("cannot tell", sentence)
         if found is not None and found.verdict == "clearly worse" and not force:
-            refused = say("{version} is not rolled out unless forced.", version=f"{one.model_id} {one.version}")
+            refused = say("{version} is not rolled out unless forced.", version=_who(one))
             raise RolloutRefused(f"{refused} {found.sentence}")
         return found
 
@@ -214,20 +221,20 @@ class RolloutController:
                     version=version,
                 )
             )
-        if one.status in ("production", "archived"):
+        if one.status == "production":
             raise RolloutChanged(
-                say(
-                    "{version} is {status}; a challenger is in training or validation",
-                    version=f"{model_id} {version}",
-                    status=one.status,
-                )
+                say("{version} is production; a challenger is in training or validation", version=_who(one))
+            )
+        if one.status == "archived":
+            raise RolloutChanged(
+                say("{version} is archived; a challenger is in training or validation", version=_who(one))
             )
         return one, champion
 
     def _refuse_if_barred(self, bars: list[Bar], one: ModelVersion) -> None:
         bar = _rows.bar_of(bars, one.version, one.artefact)
         if bar is not None:
-            raise Barred(_barred(bar, one))
+            raise Barred(_barred(one, bar))
 
     # --- A person's hand --------------------------------------------------------------------------------------------
 
@@ -363,19 +370,23 @@ def _none_under_way(model_id: str) -> RolloutChanged:
     return RolloutChanged(say("no rollout of {model} is under way", model=model_id))
 
 
-def _barred(bar: Bar, one: ModelVersion) -> str:
-    name, barred = f"{one.model_id} {one.version}", f"{one.model_id} {bar.version}"
+def _who(one: ModelVersion) -> str:
+    return f"{one.model_id} {one.version}"
+
+
+def _barred(one: ModelVersion, bar: Bar) -> str:
+    barred = f"{one.model_id} {bar.version}"
     if bar.version == one.version:
         return say(
             "{version} is barred ({because}); mlops rollout unbar {barred}",
-            version=name,
+            version=_who(one),
             because=bar.because,
             barred=barred,
         )
     return say(
-        "{version} has the files of {same}, which is barred ({because}); mlops rollout unbar {barred}",
-        version=name,
-        same=bar.version,
+        "{version} has the files of {other}, which is barred ({because}); mlops rollout unbar {barred}",
+        version=_who(one),
+        other=bar.version,
         because=bar.because,
         barred=barred,
     )

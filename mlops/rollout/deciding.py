@@ -8,6 +8,7 @@ from typing import Literal
 
 from mlops.rollout.judging import Look
 from mlops.rollout.state import Rollout
+from mlops.sentences import say
 
 Kind = Literal["stay", "interleave", "canary", "promote", "roll_back", "void", "expire", "finish"]
 
@@ -33,7 +34,8 @@ def decide(rollout: Rollout, look: Look, *, now: datetime, frozen: bool) -> Deci
     """
     breached = look.breached
     if breached:
-        return Decision("roll_back", f"{_who(rollout)} is taken back. {'. '.join(each.sentence for each in breached)}.")
+        taken_back = say("{version} is taken back.", version=_who(rollout))
+        return Decision("roll_back", f"{taken_back} {'. '.join(each.sentence for each in breached)}.")
     if look.sample_ratio.mismatch and rollout.status == "canary":
         return Decision("void", _void(rollout, look))
     if frozen or rollout.paused_at is not None:
@@ -61,12 +63,19 @@ def _next(rollout: Rollout, look: Look, now: datetime) -> Decision:
             f"{plan.least_requests} needed; quiet traffic proves nothing.",
         )
     if rollout.status == "shadow" and plan.interleave_seconds > 0:
-        return Decision(
-            "interleave", f"{_who(rollout)} shares {plan.interleave_share:.3g} of the lists: no guard alarmed."
+        shares = say(
+            "{version} shares {share:.3g} of the lists: no guard alarmed.",
+            version=_who(rollout),
+            share=plan.interleave_share,
         )
+        return Decision("interleave", shares)
     step = rollout.step + 1
     if step < len(plan.shares):
-        gets = f"{_who(rollout)} gets {plan.shares[step]:.3g} of the users: no guard alarmed."
+        gets = say(
+            "{version} gets {share:.3g} of the users: no guard alarmed.",
+            version=_who(rollout),
+            share=plan.shares[step],
+        )
         return Decision("canary", gets + _preferred(rollout, look), step)
     return _last(rollout, look)
 
@@ -82,7 +91,13 @@ def _preferred(rollout: Rollout, look: Look) -> str:
     found = look.interleaving
     if rollout.status != "interleave" or found is None:
         return ""
-    return f" Of the lists of both it won {found.n_challenger}, and {rollout.champion} {found.n_champion}."
+    won = say(
+        "Of the lists of both it won {won:d}, and {champion} {lost:d}.",
+        won=found.n_challenger,
+        champion=rollout.champion,
+        lost=found.n_champion,
+    )
+    return f" {won}"
 
 
 def _last(rollout: Rollout, look: Look) -> Decision:
@@ -90,7 +105,7 @@ def _last(rollout: Rollout, look: Look) -> Decision:
     if rollout.plan.target is not None and (target is None or not _is_not_worse(rollout, target.guard, look)):
         shown = rollout.plan.target if target is None else target.sentence
         return Decision("stay", f"{rollout.name} waits until its target shows that it is not worse. {shown}.")
-    return Decision("promote", f"{_who(rollout)} is promoted: no guard alarmed in any stage.")
+    return Decision("promote", say("{version} is promoted: no guard alarmed in any stage.", version=_who(rollout)))
 
 
 def _is_not_worse(rollout: Rollout, name: str, look: Look) -> bool:
@@ -107,23 +122,37 @@ def _is_not_worse(rollout: Rollout, name: str, look: Look) -> bool:
 def _watched(rollout: Rollout, now: datetime) -> Decision:
     if (now - rollout.stage_began_at).total_seconds() < rollout.plan.watch_seconds:
         return Decision("stay", f"{rollout.name}: promoted, and watched.")
-    return Decision("finish", f"{_who(rollout)} stays in production: no guard alarmed while it was watched.")
+    stays = say("{version} stays in production: no guard alarmed while it was watched.", version=_who(rollout))
+    return Decision("finish", stays)
 
 
 def _expired(rollout: Rollout) -> Decision:
-    over = f"the longest time of {rollout.name} is over"
     if rollout.plan.default == "promote":
-        return Decision("promote", f"{_who(rollout)} is promoted by default: {over}, and no guard alarmed.")
-    return Decision("expire", f"{rollout.champion} stays in production by default: {over} without a promotion.")
+        promoted = say(
+            "{version} is promoted by default: the longest time of {rollout} is over, and no guard alarmed.",
+            version=_who(rollout),
+            rollout=rollout.name,
+        )
+        return Decision("promote", promoted)
+    stays = say(
+        "{champion} stays in production by default: the longest time of {rollout} is over without a promotion.",
+        champion=rollout.champion,
+        rollout=rollout.name,
+    )
+    return Decision("expire", stays)
 
 
 def _void(rollout: Rollout, look: Look) -> str:
     ratio = look.sample_ratio
-    return (
-        f"{rollout.name} is void: users were not split as promised. {ratio.n_challenger} came to the challenger, and "
-        f"{ratio.expected_challenger:.0f} were expected of {ratio.n_challenger + ratio.n_champion} "
-        f"(p = {ratio.p_value:.2g})."
+    void = say("{rollout} is void: users were not split as promised.", rollout=rollout.name)
+    came = say(
+        "{n:d} came to the challenger, and {expected:.0f} were expected of {of:d} (p = {p:.2g}).",
+        n=ratio.n_challenger,
+        expected=ratio.expected_challenger,
+        of=ratio.n_challenger + ratio.n_champion,
+        p=ratio.p_value,
     )
+    return f"{void} {came}"
 
 
 def _who(rollout: Rollout) -> str:

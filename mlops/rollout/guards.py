@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mlops.errors import BadPlan, UnknownGuard
+from mlops.sentences import say
 
 Kind = Literal["rate", "latency", "preference", "streak"]
 Stage = Literal["shadow", "interleave", "canary", "watch"]
@@ -47,7 +48,7 @@ class Guard:
 GUARDS = {
     guard.name: guard
     for guard in (
-        Guard("error_rate", "error", "rate", False, 0.5, 0.001, 0.05, _ALL, "requests that failed"),
+        Guard("error_rate", "error", "rate", False, 0.5, 0.001, 0.05, _ALL, say("requests that failed")),
         Guard(
             "p95_latency",
             "latency",
@@ -57,12 +58,22 @@ GUARDS = {
             0.01,
             None,
             _SEEN,
-            "requests slower than the champion's p95",
+            say("requests slower than the champion's p95"),
         ),
-        Guard("click_rate", "click", "rate", True, 0.1, 0.0, None, ("canary", "watch"), "lists that were clicked"),
-        Guard("preference", "preference", "preference", True, 0.0, 0.0, None, ("interleave",), "interleaved lists won"),
-        Guard("output_valid", "invalid", "rate", False, 0.0, 0.0, 0.01, _ALL, "answers that failed validation"),
-        Guard("crash_loop", "crash", "streak", False, 0.0, 0.0, None, _ALL, "failures in a row"),
+        Guard("click_rate", "click", "rate", True, 0.1, 0.0, None, ("canary", "watch"), say("lists that were clicked")),
+        Guard(
+            "preference",
+            "preference",
+            "preference",
+            True,
+            0.0,
+            0.0,
+            None,
+            ("interleave",),
+            say("interleaved lists won"),
+        ),
+        Guard("output_valid", "invalid", "rate", False, 0.0, 0.0, 0.01, _ALL, say("answers that failed validation")),
+        Guard("crash_loop", "crash", "streak", False, 0.0, 0.0, None, _ALL, say("failures in a row")),
     )
 }
 # So many failures of the challenger in a row, in one process, are a crash loop.

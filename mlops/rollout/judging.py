@@ -27,6 +27,7 @@ from mlops.rollout.sequential import (
     odds_ratio_interval,
 )
 from mlops.rollout.state import ARMS, Status
+from mlops.sentences import say
 
 # So many requests of the champion make the line that its latency, and the challenger's, is held to.
 LEAST_FOR_A_LINE = 200
@@ -66,15 +67,42 @@ class Reading:
 
     @property
     def sentence(self) -> str:
-        """Both rates, and how sure it is."""
+        """Both rates, and how sure it is; without a stop at its end."""
         if self.needed == 0:
-            return f"{self.guard}: the challenger failed {STREAK} times in a row in one process, or could not be loaded"
-        figures = f"{self.what}: {_rate(self.challenger, self.n_challenger)} of the challenger"
-        if self.n_champion:
-            figures += f", {_rate(self.champion, self.n_champion)} of the champion"
+            failed = say(
+                "{guard}: the challenger failed {n:d} times in a row in one process, or could not be loaded.",
+                guard=self.guard,
+                n=STREAK,
+            )
+            return failed.removesuffix(".")
+        parts = [self._rates()]
         if self.low is not None and self.high is not None:
-            figures += f"; odds ratio {self.low:.2f} to {self.high:.2f}"
-        return f"{self.guard}: {figures}; evidence {_e_value(self.log_evidence)} of {_e_value(self.needed)} needed"
+            parts.append(say("odds ratio {low:.2f} to {high:.2f}", low=self.low, high=self.high))
+        parts.append(
+            say(
+                "evidence {evidence} of {needed} needed.",
+                evidence=_e_value(self.log_evidence),
+                needed=_e_value(self.needed),
+            )
+        )
+        return "; ".join(parts).removesuffix(".")
+
+    def _rates(self) -> str:
+        challenger = _rate(self.challenger, self.n_challenger)
+        if not self.n_champion:
+            return say(
+                "{guard}: {what}: {challenger} of the challenger",
+                guard=self.guard,
+                what=self.what,
+                challenger=challenger,
+            )
+        return say(
+            "{guard}: {what}: {challenger} of the challenger, {champion} of the champion",
+            guard=self.guard,
+            what=self.what,
+            challenger=challenger,
+            champion=_rate(self.champion, self.n_champion),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values; an infinite end is None."""
@@ -83,14 +111,16 @@ class Reading:
 
 
 def _rate(events: int, n: int) -> str:
-    return f"{events / n:.2%} ({events} of {n})" if n else "no data"
+    if not n:
+        return say("no data")
+    return say("{share:.2%} ({events:d} of {n:d})", share=events / n, events=events, n=n)
 
 
 def _e_value(log_evidence: float) -> str:
     if log_evidence >= 20:
-        return "over 10⁸"
+        return say("over 10⁸")
     value = math.exp(log_evidence)
-    return shown_number(float(f"{value:.3g}")) if value >= 0.001 else "under 0.001"
+    return shown_number(float(f"{value:.3g}")) if value >= 0.001 else say("under 0.001")
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from typing import Any, Literal, get_args
 
 from mlops.errors import RolloutRefused
 from mlops.rollout.plan import RolloutPlan
+from mlops.sentences import say
 
 Status = Literal["shadow", "interleave", "canary", "watch", "promoted", "rolled_back", "aborted", "expired"]
 OPEN: tuple[Status, ...] = ("shadow", "interleave", "canary", "watch")
@@ -89,7 +90,12 @@ class Rollout:
     @property
     def name(self) -> str:
         """Such as ``rollout 3 of ranker 1.2.0``."""
-        return f"rollout {self.rollout_id} of {self.model_id} {self.challenger}"
+        return say(
+            "rollout {number:d} of {model} {challenger}",
+            number=self.rollout_id,
+            model=self.model_id,
+            challenger=self.challenger,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, without the key and what the stop rules remember."""
