@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from mlops.errors import JobLost, RolloutOpen, UnknownTrainer
+from mlops.errors import JobLost, RolloutOpen, StoreUnavailable, UnknownTrainer
 from mlops.model_registry import ModelMetadata
 from mlops.retraining import AutomaticRetrainingScheduler, RetrainingJob, Trainers
 from mlops.retraining.consequences import sentence_of
@@ -187,3 +188,13 @@ def test_a_model_that_nobody_trains_is_told_in_a_refusal_and_as_what_a_need_lack
     )
     assert in_spanish(error.value) == wanted
     assert in_spanish(f"{error.value}.") == f"{wanted}."
+
+
+def test_a_state_database_that_is_gone(sqlite_database: Database, tmp_path: Path) -> None:
+    sqlite_database.check()
+    path = Path(str(sqlite_database.url.database))
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    with pytest.raises(StoreUnavailable) as error:
+        sqlite_database.check()
+    assert in_spanish(error.value) == f"la base de datos de estado no responde: el archivo {path} ya no está"
