@@ -52,6 +52,12 @@ def asked_for_by_its_own(world: World) -> None:
         world.registry.promote(MODEL, "1.4.0", because="better", actor="loopback")
 
 
+def damaged(world: World) -> None:
+    for file in (world.folder / "artifacts").rglob("*"):
+        if file.is_file() and file.name != "manifest.json":
+            file.write_bytes(b"rubbish")
+
+
 def paused(world: World) -> None:
     world.rollouts.pause(MODEL, because="until tomorrow", actor="luis")
 
@@ -104,6 +110,7 @@ OTHERS = [
     Refusal("/retrain", "JobOpen", {"model_id": OTHER, "seed": 5}),
     Refusal("/retrain/jobs/99/cancel", "UnknownJob", {"reason": None}),
     Refusal(f"{RANKER}/versions/9.0.0/promote", "UnknownVersion"),
+    Refusal(f"{RANKER}/versions/1.4.0/promote", "ArtefactDamaged", before=damaged),
     Refusal(f"{RANKER}/versions/1.4.0/approve", "ApprovalRefused", before=asked_for_by_its_own),
     Refusal(f"{RANKER}/rollback", "NothingToRollBackTo", {"to": "1.3.0"}),
     Refusal(f"{RANKER}/rollout/start", "Barred", {"version": "1.2.0"}),
@@ -221,7 +228,7 @@ def test_the_form_and_the_pages_tell_it_in_their_language(world: World) -> None:
     for path, detail in (
         ("/alertas/99", "no hay ninguna alerta 99"),
         ("/alertas/none", "alert_id: tiene que ser un número a partir de 1, y es &#39;none&#39;"),
-        ("/modelos/ranker/9.0.0", "ranker no tiene la versión 9.0.0"),
+        ("/modelos/ranker/9.0.0", "ranker no tiene ninguna versión 9.0.0"),
         ("/reentrenamiento/99", "no hay ningún trabajo de reentrenamiento 99"),
     ):
         page = world.send("GET", f"/consola{path}", headers=cookie)
