@@ -76,7 +76,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A sentence as it was kept, in its own *language*, whatever that of the page is."""
+    """A sentence as it was kept, in its own *language*, whatever that of the page is; empty where nobody knows it."""
 
     text: str
     language: str = "en"

@@ -167,6 +167,9 @@ def spanish(*more: Path) -> Translation:
     """The toolkit's sentences in Spanish, and those of the TOML files in the folders *more*.
 
     Raises:
-        ValueError: as :meth:`Translation.load`.
+        ValueError: a folder is not there, or as :meth:`Translation.load`.
     """
+    missing = [folder for folder in more if not folder.is_dir()]
+    if missing:
+        raise ValueError(f"there is no folder {missing[0]} with sentences")
     return Translation.load(file for folder in (_SPANISH, *more) for file in sorted(folder.glob("*.toml")))

@@ -83,6 +83,18 @@ def test_json_holds_what_is_drawn() -> None:
     assert found["panels"][0]["charts"] == [{"caption": "the ratio", "rows": rows}]
 
 
+def test_a_sentence_is_shown_in_the_language_of_the_page_where_that_is_known_and_kept_as_it_is_for_programs() -> None:
+    said = [Said("None of 12 columns has drifted."), Said("It said so."), Said("lo dije yo", ""), Said("soup", "en")]
+    view = View("T", panels=[Panel("one", "Uno", [*said, Table(["sentence"], [[said[0]]])])])
+    page = as_html(view, ask())
+    assert page.count('<span lang="es">Ninguna de las 12 columnas tiene deriva.</span>') == 2
+    assert '<span lang="en">It said so.</span>' in page
+    # Nobody knows what language people wrote: an empty one says so to a screen reader.
+    assert '<span lang="">lo dije yo</span>' in page
+    assert as_json(view, ask())["panels"][0]["texts"] == [one.text for one in said]
+    assert "None of 12 columns" in as_csv(tables_of(view)["one"])
+
+
 def test_each_table_has_a_name_of_its_own(view: View) -> None:
     assert list(tables_of(view)) == ["one", "one-2"]
 

@@ -153,3 +153,8 @@ def test_a_template_stands_in_one_file(tmp_path: Path) -> None:
         (tmp_path / f"{name}.toml").write_text('"{n} jobs" = "{n} trabajos"')
     with pytest.raises(ValueError, match=r"b\.toml has templates of another file"):
         Translation.load(sorted(tmp_path.glob("*.toml")))
+
+
+def test_a_folder_of_sentences_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"no folder {tmp_path}/spanisch"):
+        spanish(tmp_path / "spanisch")

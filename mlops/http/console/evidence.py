@@ -287,6 +287,8 @@ def _table_of(values: Sequence[Mapping[str, Any]], ask: Ask, caption: str) -> Ta
 
 
 def _plain(value: Any, ask: Ask) -> Cell:
+    if isinstance(value, str) and " " in value:
+        return Said(value, "")
     if isinstance(value, str | int | float | None):
         return value
     if isinstance(value, Mapping):

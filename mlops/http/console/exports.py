@@ -85,7 +85,7 @@ def manner(words: Words, **changed: Any) -> Manner:
     """How values are written in the language of *words*."""
 
     def said(one: Said) -> Said:
-        read = words.sentence(one.text) if one.language == "en" else None
+        read = words.sentence(one.text) if one.language in {"en", ""} else None
         return one if read is None else Said(read, words.language)
 
     return Manner(words.number, words.time, words("common.yes"), words("common.no"), said=said, **changed)
