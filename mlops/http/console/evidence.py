@@ -9,7 +9,7 @@ from typing import Any
 from mlops.http.console.ask import Ask
 from mlops.http.console.shown import state
 from mlops.http.console.view import ConsoleBlock, Details
-from mlops.reports import Badge, Chart, Interval, Prose, Said, Table, interval_plot
+from mlops.reports import Badge, Chart, Interval, Prose, PValue, Said, Table, interval_plot
 from mlops.reports.page import Cell
 from mlops.rollout.pages import evidence_chart, ratio_chart
 
@@ -100,7 +100,7 @@ def shadow_blocks(shadow: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]
 def preferred_blocks(preferred: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]:
     """Whose items were clicked in lists of both rankings."""
     rows: list[list[Cell]] = [
-        [ask.words.get(f"states.preferred.{name}", name), ask.words.p_value(value) if name == "p_value" else value]
+        [ask.words.get(f"states.preferred.{name}", name), PValue(value) if name == "p_value" else value]
         for name, value in preferred.items()
         if name != "verdict"
     ]
