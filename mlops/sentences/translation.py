@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import string
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -87,7 +87,9 @@ class Translation:
             found = self._match((_raised(text) if begun else text) + ("." if ended else ""))
             if found is not None:
                 form, values = found
-                read = form.other.format(**{name: self._value(value) for name, value in values.items()})
+                read = form.other.format(
+                    **{name: value if name in form.kept else self._value(value) for name, value in values.items()}
+                )
                 read = read.removesuffix(".") if ended else read
                 return _lowered(read) if begun and _raised(text) != text else read
         return None
@@ -115,11 +117,12 @@ class _Form:
 
     def __init__(self, english: str, other: str) -> None:
         self.english, self.other = english, other
-        parts = list(_parts(english))
+        parts = [(literal, name, spec or "") for literal, name, spec, _ in _parts(english)]
         own = [literal for literal, _, _ in parts]
         names = [name for _, name, _ in parts if name is not None]
-        theirs = [name for _, name, _ in _parts(other) if name is not None]
-        if set(names) != set(theirs) or len(set(names)) != len(names) or any(spec for _, _, spec in _parts(other)):
+        theirs = [name for _, name, _, _ in _parts(other) if name is not None]
+        written = any(spec or conversion for _, _, spec, conversion in _parts(other))
+        if set(names) != set(theirs) or len(set(names)) != len(names) or written:
             raise ValueError(
                 f"{other!r} must have the placeholders of {english!r}, {names}, once each, without formats"
             )
@@ -128,6 +131,8 @@ class _Form:
             raise ValueError(f"{english!r} has no word to be known by")
         self._begins, self._ends = own[0], own[-1] if parts[-1][1] is None else ""
         self._names = names
+        # Values that are no words of a language.
+        self.kept = {name for _, name, _, conversion in _parts(english) if conversion}
         self._pattern = re.compile(_pattern(parts), re.DOTALL)
 
     def values(self, text: str) -> Mapping[str, str] | None:
@@ -138,10 +143,8 @@ class _Form:
         return None if found is None else dict(zip(self._names, found.groups(), strict=True))
 
 
-def _parts(template: str) -> Iterator[tuple[str, str | None, str]]:
-    """(text, name of the placeholder behind it, its format) of each part."""
-    for literal, name, spec, _ in string.Formatter().parse(template):
-        yield literal, name, spec or ""
+# (text, name of the placeholder behind it, its format, its conversion) of each part of a template.
+_parts = string.Formatter().parse
 
 
 def _pattern(parts: Iterable[tuple[str, str | None, str]]) -> str:

@@ -27,6 +27,7 @@ SMALL = Translation(
         "It is paused.": "Está en pausa.",
         "It ended at {at:%Y-%m-%d %H:%M} UTC; {gain:+.4g} was {verdict}": "Acabó el {at} UTC; {gain} fue {verdict}",
         "better": "mejor",
+        "the column {column!s} is new": "la columna {column} es nueva",
     }
 )
 
@@ -105,6 +106,7 @@ def test_values_are_put_in_as_the_other_language_writes_them() -> None:
     assert SMALL("12,345.5 jobs wait.") == "12.345,5 trabajos esperan."
     assert SMALL("12.5% jobs wait.") == "12,5\N{NO-BREAK SPACE}% trabajos esperan."
     assert SMALL("1.0.0 waits: ñandú.") == "1.0.0 espera: ñandú."
+    assert SMALL(say("the column {column!s} is new", column="better")) == "la columna better es nueva"
 
 
 def test_a_sentence_within_another_is_read_too() -> None:
@@ -140,6 +142,7 @@ def test_an_endless_text_is_no_sentence() -> None:
         ("{n} jobs", "{n} trabajos {m}"),
         ("{n} {n} jobs", "{n} trabajos"),
         ("{n:.2f} jobs", "{n:.2f} trabajos"),
+        ("{n!s} jobs", "{n!s} trabajos"),
         ("{n}: {m}", "{n}: {m}"),
     ],
 )
