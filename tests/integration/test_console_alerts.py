@@ -12,6 +12,8 @@ import pytest
 from mlops.monitoring.alerts import Firing
 from tests.console_world import MODEL, World
 
+TOLD = "3 looks in a row found nothing"
+
 
 @pytest.fixture
 def world(lived_world: Path, tmp_path: Path) -> Iterator[World]:
@@ -58,3 +60,14 @@ def test_what_lies_deeper_is_told_in_rows_and_nothing_looks_like_a_program(world
         "by.events": 3, "by.metrics": 1, "rollout.plan.shares": "0,05, 0,25", "rollout.plan.target": None,
         "jobs": "12, 13", "nothing": None,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("actor", "because"), [("watch", "3 comprobaciones seguidas no encontraron nada"), ("ana", TOLD)]
+)
+def test_why_an_alert_was_resolved_is_translated_where_the_watch_says_it(
+    world: World, actor: str, because: str
+) -> None:
+    alert = world.alerts.fire(Firing("data_drift", "It has drifted."))
+    world.alerts.resolve(alert.alert_id, because=TOLD, actor=actor)
+    assert f">{because}<" in world.send("GET", f"/consola/alertas/{alert.alert_id}").text
