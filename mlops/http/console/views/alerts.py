@@ -11,6 +11,7 @@ from mlops.http.console.parts import Parts
 from mlops.http.console.shown import why
 from mlops.http.console.view import Action, Actions, Choice, Choices, ConsoleBlock, Pager, Panel, View
 from mlops.monitoring.alert_records import Alert, Mute, State
+from mlops.monitoring.alerts import WATCH
 from mlops.reports import Badge, Facts, Link, Prose, Said, Table
 from mlops.reports.page import Cell, Tone
 
@@ -116,7 +117,7 @@ def _facts(found: Alert, ask: Ask) -> Facts:
             ("acknowledged_by", found.acknowledged_by),
             ("acknowledged_because", why(found.acknowledged_because, automatic=False)),
             ("resolved_by", found.resolved_by),
-            ("resolved_because", why(found.resolved_because, automatic=False)),
+            ("resolved_because", why(found.resolved_because, automatic=found.resolved_by == WATCH)),
         ]
     )
 
