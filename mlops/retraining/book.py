@@ -14,6 +14,7 @@ from mlops.errors import InvalidMetadata, JobConflict, JobLost, UnknownJob
 from mlops.model_registry.metadata import checked_text
 from mlops.retraining.jobs import OPEN, JobState, RetrainingJob, check_move, to_job
 from mlops.schema import retraining_jobs as jobs
+from mlops.sentences import say
 from mlops.store import Database, insert_new
 
 LONGEST_LOG = 200
@@ -58,7 +59,7 @@ class JobBook:
             "model_id": model_id, "state": "pending", "requested_at": now, "requested_by": requested_by,
             "automatic": automatic, "because": because, "parameters": _text(dict(parameters or {})), "seed": seed,
             "not_before": now + timedelta(seconds=held_for_seconds), "token": 0, "attempts": 0, "progress": 0.0,
-            "doing": "waits for a worker", "log": "[]", "entered": _text({"pending": now.isoformat()}),
+            "doing": say("waits for a worker"), "log": "[]", "entered": _text({"pending": now.isoformat()}),
         }  # fmt: skip
         query = sa.select(jobs).where(jobs.c.model_id == model_id, _IS_OPEN)
         while True:
@@ -148,7 +149,8 @@ class JobBook:
             JobConflict: it is over, or awaits approval.
         """
         now = self.clock()
-        ended = self._ending("cancelled", now, outcome="cancelled", reason=f"cancelled by {actor} before it began")
+        reason = say("cancelled by {actor} before it began", actor=actor)
+        ended = self._ending("cancelled", now, outcome="cancelled", reason=reason)
         for state, values in (("pending", {**ended, "cancelled_by": actor}), ("working", {"cancelled_by": actor})):
             guard = jobs.c.state == state if state == "pending" else jobs.c.state.in_(["running", "evaluating"])
             changed = self._update(guard, job_id, values, entering=values.get("state"))
@@ -168,7 +170,7 @@ class JobBook:
         values: dict[str, Any] = {"token": token, "worker": worker, "attempts": seen.attempts + 1}
         state: JobState = seen.state if seen.is_decided else "running"
         if not seen.is_decided:
-            values |= {"state": "running", "progress": 0.0, "doing": "begins"}
+            values |= {"state": "running", "progress": 0.0, "doing": say("begins")}
         guard = sa.and_(jobs.c.state == seen.state, jobs.c.token == seen.token, jobs.c.token < token)
         return self._update(guard, seen.job_id, values, entering=state if state != seen.state else None)
 
@@ -181,7 +183,7 @@ class JobBook:
         guard = sa.and_(jobs.c.token == job.token, jobs.c.state == job.state)
         changed = self._update(guard, job.job_id, values)
         if changed is None:
-            raise JobLost(f"job {job.job_id} has another worker by now, or was ended")
+            raise _lost(job)
         return changed
 
     def move(self, job: RetrainingJob, to: JobState, **values: Any) -> RetrainingJob:
@@ -199,17 +201,18 @@ class JobBook:
         guard = sa.and_(jobs.c.token == job.token, jobs.c.state == job.state)
         changed = self._update(guard, job.job_id, all_values, entering=to)
         if changed is None:
-            raise JobLost(f"job {job.job_id} has another worker by now, or was ended")
+            raise _lost(job)
         return changed
 
     def put_off(self, job: RetrainingJob, *, reason: str, seconds: float) -> RetrainingJob:
         """Let an interrupted job be begun anew, in so many seconds."""
         until = self.clock() + timedelta(seconds=seconds)
-        log = with_line(job.log, f"{reason}; tried again in {seconds:.0f} s", at=self.clock())
-        return self.move(job, "pending", not_before=until, doing="waits for its next attempt", log=log)
+        again = say("tried again in {seconds:.0f} s", seconds=seconds)
+        log = with_line(job.log, f"{reason}; {again}", at=self.clock())
+        return self.move(job, "pending", not_before=until, doing=say("waits for its next attempt"), log=log)
 
     def _ending(self, state: JobState, now: datetime, **values: Any) -> dict[str, Any]:
-        return {"state": state, "finished_at": now, "doing": "over", **values}
+        return {"state": state, "finished_at": now, "doing": say("over"), **values}
 
     def _update(
         self, guard: sa.ColumnElement[bool], job_id: int, values: Mapping[str, Any], *, entering: str | None = None
@@ -224,6 +227,10 @@ class JobBook:
             statement = sa.update(jobs).where(jobs.c.job_id == job_id, guard).values(**written).returning(*jobs.c)
             row = connection.execute(statement).mappings().first()
         return None if row is None else to_job(row)
+
+
+def _lost(job: RetrainingJob) -> JobLost:
+    return JobLost(say("job {job:d} has another worker by now, or was ended", job=job.job_id))
 
 
 def with_line(log: Sequence[str], line: str, *, at: datetime) -> list[str]:

@@ -19,6 +19,7 @@ import orjson
 from mlops.artefacts import files_in
 from mlops.retraining.trainers import load_factory
 from mlops.retraining.work import Stage, TrainingEnded, TrainingOrder, carry_out, failures_named
+from mlops.sentences import say
 
 NICENESS = 10
 ORPHANED = 75
@@ -28,21 +29,23 @@ _LONGEST_TRACE = 4_000
 def main(arguments: list[str]) -> int:
     """Train as the order in the folder says. The exit status is 0 where an answer was given, be it a bad one."""
     folder, address, memory_mb = Path(arguments[0]), arguments[1], int(arguments[2])
-    say = _Speaker(_take_stdout())
+    speaker = _Speaker(_take_stdout())
     _be_modest(memory_mb)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
         order = TrainingOrder.from_json((folder / "order.json").read_bytes())
-        with failures_named(f"the trainer {address} cannot be made"):
+        with failures_named(
+            lambda error: say("the trainer {address} cannot be made: {error}", address=address, error=error)
+        ):
             trainer = load_factory(address)()
         champion = folder / "champion"
-        findings = carry_out(trainer, order, files_in(champion) if champion.is_dir() else {}, say.progress)
+        findings = carry_out(trainer, order, files_in(champion) if champion.is_dir() else {}, speaker.progress)
         findings.save(folder)
     except TrainingEnded as ended:
         trace = "".join(traceback.format_exception(ended.__cause__)) if ended.how == "failed" else ""
-        say.line(ended=ended.how, reason=ended.reason, trace=trace[-_LONGEST_TRACE:])
+        speaker.line(ended=ended.how, reason=ended.reason, trace=trace[-_LONGEST_TRACE:])
     else:
-        say.line(done=True)
+        speaker.line(done=True)
     return 0
 
 

@@ -25,6 +25,7 @@ from mlops.retraining.book import JobBook
 from mlops.retraining.config import RetrainingConfig
 from mlops.retraining.jobs import RetrainingJob
 from mlops.retraining.trainers import TrainerEntry
+from mlops.sentences import say
 from mlops.tracking.curves import JOB_TAG
 
 ACTOR = "retraining"
@@ -70,8 +71,8 @@ class Consequences:
         if one is None or self._is_waiting(one):
             return job
         if one.status == "production" or self._has_served(one):
-            return self._completed(job, "promoted", "A person approved it.")
-        return self._not_promoted(job, "rejected", "A person rejected it.")
+            return self._completed(job, "promoted", say("A person approved it."))
+        return self._not_promoted(job, "rejected", say("A person rejected it."))
 
     def reject(self, job: RetrainingJob, *, because: str, actor: str) -> RetrainingJob:
         """Reject a job that awaits approval, and archive its version.
@@ -82,7 +83,8 @@ class Consequences:
         version = job.challenger or ""
         self._registry.reject(job.model_id, version, because=because, actor=actor)
         self._registry.archive(job.model_id, version, because=because, actor=actor, retire=False)
-        return self._completed(job, "rejected", f"{actor} rejected it: {because}")
+        reason = say("{actor} rejected it: {because}", actor=actor, because=because)
+        return self._completed(job, "rejected", reason)
 
     def approve(self, job: RetrainingJob, *, because: str, actor: str) -> RetrainingJob:
         """Approve a job that awaits approval, and promote its version.
@@ -92,7 +94,8 @@ class Consequences:
             Conflict: another version is in production than the one that it was compared with.
         """
         self._registry.approve(job.model_id, job.challenger or "", because=because, actor=actor)
-        return self._completed(job, "promoted", f"{actor} approved it: {because}")
+        reason = say("{actor} approved it: {because}", actor=actor, because=because)
+        return self._completed(job, "promoted", reason)
 
     def _registered(self, job: RetrainingJob, entry: TrainerEntry) -> tuple[RetrainingJob, ModelVersion]:
         while True:
@@ -114,7 +117,7 @@ class Consequences:
             version,
             model_type=entry.model_type,
             timestamp=self._book.clock(),
-            description=f"Trained anew by job {job.job_id}: {job.because}",
+            description=say("Trained anew by job {job:d}: {because}", job=job.job_id, because=job.because),
             metrics={**result["metrics"], **_means(job.evidence or {})},
             parameters=result["parameters"],
             parent_version=job.champion,
@@ -125,7 +128,7 @@ class Consequences:
             metadata,
             artefact=self._registry.artefacts.get(job.artefact or ""),
             lineage=Lineage(job.data_fingerprint, result["code_version"], job.seed),
-            because=f"trained by job {job.job_id}",
+            because=say("trained by job {job:d}", job=job.job_id),
             actor=ACTOR,
             automatic=True,
         )
@@ -134,11 +137,13 @@ class Consequences:
         try:
             outcome, reason = self._brought_in(job, evidence)
         except ApprovalRequired as waits:
-            return self._book.move(job, "awaiting_approval", doing="waits for a person", reason=str(waits))
+            return self._book.move(job, "awaiting_approval", doing=say("waits for a person"), reason=str(waits))
         except Conflict as conflict:
-            return self._not_promoted(job, "not promoted", f"Its champion is not in production any more: {conflict}.")
+            reason = say("Its champion is not in production any more: {conflict}.", conflict=conflict)
+            return self._not_promoted(job, "not promoted", reason)
         except (RolloutOpen, Barred, RolloutRefused) as refusal:
-            return self._not_promoted(job, "not promoted", f"It could not be rolled out: {refusal}.")
+            reason = say("It could not be rolled out: {refusal}.", refusal=refusal)
+            return self._not_promoted(job, "not promoted", reason)
         return self._completed(job, outcome, reason)
 
     def _brought_in(self, job: RetrainingJob, evidence: Any) -> tuple[str, str]:
@@ -154,8 +159,10 @@ class Consequences:
 
     def _rolled_out(self, job: RetrainingJob, bring_in: BringIn, because: str) -> str:
         champion = self._registry.get_production_model(job.model_id)
-        if champion is None or champion.version != job.champion:
-            raise Conflict(f"{job.model_id} {'has none' if champion is None else champion.version} in production")
+        if champion is None:
+            raise Conflict(say("{model} has none in production", model=job.model_id))
+        if champion.version != job.champion:
+            raise Conflict(say("{model} has {version} in production", model=job.model_id, version=champion.version))
         return bring_in(job.model_id, job.challenger or "", because)
 
     def _promote(self, job: RetrainingJob, evidence: Any, *, asks: bool, automatic: bool) -> None:
@@ -199,7 +206,12 @@ def _means(evidence: Mapping[str, Any]) -> dict[str, float]:
 def sentence_of(verdicts: list[dict[str, Any]]) -> str:
     """What the gates say, in a sentence: the first that did not pass, else the first of all."""
     if not verdicts:
-        return "No gate was asked, so nothing speaks for the new version."
+        return say("No gate was asked, so nothing speaks for the new version.")
     told = next((each for each in verdicts if each["outcome"] != "passed"), verdicts[0])
     n_passed = sum(each["outcome"] == "passed" for each in verdicts)
-    return f"{n_passed} of {len(verdicts)} gates passed. {told['gate']} {told['outcome']}: {told['sentence']}"
+    n, of, gate, why = n_passed, len(verdicts), told["gate"], told["sentence"]
+    if told["outcome"] == "passed":
+        return say("{n:d} of {of:d} gates passed. {gate} passed: {why}", n=n, of=of, gate=gate, why=why)
+    if told["outcome"] == "failed":
+        return say("{n:d} of {of:d} gates passed. {gate} failed: {why}", n=n, of=of, gate=gate, why=why)
+    return say("{n:d} of {of:d} gates passed. {gate} cannot tell: {why}", n=n, of=of, gate=gate, why=why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlops.rollout import RolloutController, RolloutPlan
+from mlops.sentences import say
 
 ACTOR = "retraining"
 
@@ -27,4 +28,9 @@ class GradualStart:
             begun = self._controller.start(
                 model_id, version, plan=self._plan, because=because, actor=ACTOR, automatic=True
             )
-        return f"Rollout {begun.rollout_id} of {version} began: {because}"
+        return say(
+            "Rollout {rollout:d} of {version} began: {because}",
+            rollout=begun.rollout_id,
+            version=version,
+            because=because,
+        )

@@ -19,7 +19,8 @@ import orjson
 from mlops.artefacts import files_in
 from mlops.files import write_whole
 from mlops.retraining.trainers import TrainerEntry
-from mlops.retraining.work import Findings, Stage, TrainingEnded, TrainingOrder, carry_out
+from mlops.retraining.work import Findings, Stage, TrainingEnded, TrainingOrder, carry_out, needs_more_memory
+from mlops.sentences import say
 
 _LOOK_SECONDS = 0.1
 _SECONDS_TO_END = 5.0
@@ -85,8 +86,11 @@ class TrainingProcess:
         if entry.address is None:
             raise TrainingEnded(
                 "failed",
-                f"no other process can find the trainer of {order.model_id}: register it as "
-                "package.module:function, or a function at the top of a module or script",
+                say(
+                    "no other process can find the trainer of {model}: register it as package.module:function, or a "
+                    "function at the top of a module or script",
+                    model=order.model_id,
+                ),
             )
         write_whole(folder / "order.json", order.to_json(), durable=False)
         with (folder / "errors.txt").open("wb") as errors:
@@ -115,18 +119,27 @@ class TrainingProcess:
         if "ended" in answer:
             raise TrainingEnded(answer["ended"], str(answer["reason"]), str(answer.get("trace", "")))  # type: ignore[arg-type]
         if "overdue" in answer:
-            raise TrainingEnded("failed", f"it took longer than {self._timeout_seconds / 60:g} minutes, and was ended")
+            minutes = self._timeout_seconds / 60
+            raise TrainingEnded(
+                "failed", say("it took longer than {minutes:g} minutes, and was ended", minutes=minutes)
+            )
         return Findings.load(folder)
 
     def _crashed(self, status: int, folder: Path) -> TrainingEnded:
         complaint = (folder / "errors.txt").read_bytes()[-_LONGEST_COMPLAINT:].decode(errors="replace")
         if status < 0:
-            limit = "no limit of memory" if self._memory_mb is None else f"a limit of {self._memory_mb} MiB"
-            reason = f"the process of the training was ended by signal {-status}; it had {limit}"
+            killed = say("the process of the training was ended by signal {number:d}", number=-status)
+            reason = f"{killed}; {self._limit()}"
             return TrainingEnded("interrupted" if -status in _MAY_PASS else "failed", reason, complaint)
         if "MemoryError" in complaint:
-            return TrainingEnded("failed", "it needs more memory than RETRAIN_MEMORY_MB allows", complaint)
-        return TrainingEnded("failed", f"the process of the training ended with status {status}", complaint)
+            return TrainingEnded("failed", needs_more_memory(), complaint)
+        reason = say("the process of the training ended with status {status:d}", status=status)
+        return TrainingEnded("failed", reason, complaint)
+
+    def _limit(self) -> str:
+        if self._memory_mb is None:
+            return say("it had no limit of memory")
+        return say("it had a limit of {limit:d} MiB", limit=self._memory_mb)
 
 
 class _Conversation:

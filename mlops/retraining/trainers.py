@@ -17,6 +17,7 @@ from mlops.errors import InvalidSettings, UnknownTrainer
 from mlops.model_registry.metadata import checked_model_id
 from mlops.model_registry.versions import Bump
 from mlops.retraining.trainer import Trainer
+from mlops.sentences import say
 
 ENTRY_POINTS = "mlops.trainers"
 Factory = Callable[[], Trainer[Any]]
@@ -106,10 +107,7 @@ class Trainers:
         """
         entry = self._registered.get(model_id) or self._set.get(model_id) or _of_packages().get(model_id)
         if entry is None:
-            raise UnknownTrainer(
-                f"nobody has said how {model_id} is trained: call register_trainer({model_id!r}, "
-                f"'package.module:function'), or set RETRAIN_TRAINERS={model_id}=package.module:function"
-            )
+            raise UnknownTrainer(_nobody_has_said(model_id))
         return entry
 
     def model_ids(self) -> list[str]:
@@ -144,7 +142,10 @@ def load_factory(address: str) -> Factory:
         for part in name.split("."):
             found = found[part] if isinstance(found, dict) else getattr(found, part)
     except (ImportError, AttributeError, KeyError, OSError) as error:
-        raise UnknownTrainer(f"the trainer {address} cannot be found: {type(error).__name__}: {error}") from error
+        reason = f"{type(error).__name__}: {error}"
+        raise UnknownTrainer(
+            say("the trainer {address} cannot be found: {reason}", address=address, reason=reason)
+        ) from error
     factory: Factory = found
     return factory
 
@@ -166,6 +167,18 @@ def code_version_of(trainer: Trainer[Any]) -> str:
     return f"{kind.__module__}@{hashlib.sha256(source).hexdigest()[:12]}"
 
 
+def _nobody_has_said(model_id: str) -> str:
+    sentence = say(
+        "nobody has said how {model} is trained: call register_trainer({named!r}, 'package.module:function'), or set "
+        "RETRAIN_TRAINERS={key}=package.module:function.",
+        model=model_id,
+        named=model_id,
+        key=model_id,
+    )
+    # As a clause here; a need says it as a sentence of its own.
+    return sentence.removesuffix(".")
+
+
 def _of_packages() -> dict[str, TrainerEntry]:
     return {each.name: TrainerEntry(each.name, each.value) for each in entry_points(group=ENTRY_POINTS)}
 
@@ -173,7 +186,7 @@ def _of_packages() -> dict[str, TrainerEntry]:
 def _split(address: str) -> tuple[str, str]:
     place, colon, name = address.rpartition(":")
     if not (place and colon and name):
-        raise UnknownTrainer(f"a trainer is named as package.module:function, got {address!r}")
+        raise UnknownTrainer(say("a trainer is named as package.module:function, got {address!r}", address=address))
     return place, name
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import orjson
 
 from mlops.artefacts import Manifest, files_in
-from mlops.errors import JobLost, RetrainingError, StoreUnavailable, TooLittleData, TrainingInterrupted
+from mlops.errors import JobLost, MlopsError, RetrainingError, StoreUnavailable, TooLittleData, TrainingInterrupted
 from mlops.evaluation.gates import run_gates
 from mlops.evaluation.results import Evaluation
 from mlops.files import write_whole
@@ -20,6 +20,7 @@ from mlops.model_registry.profiles import with_profile
 from mlops.retraining.frames import read_frames
 from mlops.retraining.trainer import Trainer
 from mlops.retraining.trainers import code_version_of
+from mlops.sentences import say
 
 Stage = Literal["running", "evaluating"]
 Report = Callable[[Stage, float, str], None]
@@ -112,7 +113,7 @@ class Findings:
         """
         found = cls(files=files_in(folder / "artefact"), **orjson.loads((folder / "findings.json").read_bytes()))
         if Manifest.of(found.files).digest != found.artefact:
-            raise RetrainingError(f"the files in {folder} are not those that the training wrote")
+            raise RetrainingError(say("the files in {folder} are not those that the training wrote", folder=folder))
         return found
 
 
@@ -125,27 +126,30 @@ def carry_out(
         TrainingEnded: there is not enough data, or something failed; whether it may pass is said with it.
         Exception: whatever *report* raises.
     """
-    report("running", 0.0, "gathers the data")
-    with failures_named("the data cannot be used"):
+    report("running", 0.0, say("gathers the data"))
+    with failures_named(lambda error: say("the data cannot be used: {error}", error=error)):
         data = _data(trainer, order)
         fingerprint = trainer.fingerprint(data)
-    report("running", _GATHERED, "trains")
+    report("running", _GATHERED, say("trains"))
 
     def progress(share: float, doing: str) -> None:
         report("running", _GATHERED + (_TRAINED - _GATHERED) * min(max(share, 0.0), 1.0), doing)
 
-    with failures_named("the training failed"):
+    with failures_named(lambda error: say("the training failed: {error}", error=error)):
         trained = trainer.train(data, order.parameters, order.seed, progress)
         files = with_profile(trained.files, trained.profile) or {}
         artefact = Manifest.of(files).digest
         result = _result(trained.metrics, trained.parameters, trained.curves, code_version_of(trainer))
     if artefact in order.known:
         return Findings(files, artefact, fingerprint, order.known[artefact], result, {}, [])
-    report("evaluating", _TRAINED, "evaluates the challenger")
-    with failures_named("the challenger cannot be evaluated"):
+    report("evaluating", _TRAINED, say("evaluates the challenger"))
+    with failures_named(lambda error: say("the challenger cannot be evaluated: {error}", error=error)):
         challenger = trainer.evaluate(files, data)
-    report("evaluating", (1 + _TRAINED) / 2, f"evaluates the champion {order.champion}")
-    with failures_named(f"the champion {order.champion} cannot be evaluated"):
+    version = order.champion
+    report("evaluating", (1 + _TRAINED) / 2, say("evaluates the champion {version}", version=version))
+    with failures_named(
+        lambda error: say("the champion {version} cannot be evaluated: {error}", version=version, error=error)
+    ):
         champion = trainer.evaluate(champion_files, data)
         verdicts = [each.to_dict() for each in run_gates(list(trainer.gates()), challenger, champion)]
     comparison = {"challenger": figures_of(challenger), "champion": figures_of(champion)}
@@ -167,8 +171,12 @@ class Stop(BaseException):
 
 
 @contextmanager
-def failures_named(what: str) -> Iterator[None]:
-    """Make a :class:`TrainingEnded` of whatever a trainer raises, which may be anything."""
+def failures_named(named: Callable[[str], str]) -> Iterator[None]:
+    """Make a :class:`TrainingEnded` of whatever a trainer raises, which may be anything.
+
+    Args:
+        named: makes a sentence of what was raised that says what failed.
+    """
     try:
         yield
     except JobLost:
@@ -176,11 +184,18 @@ def failures_named(what: str) -> Iterator[None]:
     except TooLittleData as error:
         raise TrainingEnded("skipped", str(error)) from error
     except (TrainingInterrupted, StoreUnavailable, ConnectionError, TimeoutError) as error:
-        raise TrainingEnded("interrupted", f"{what}: {error}") from error
+        raise TrainingEnded("interrupted", named(str(error) or type(error).__name__)) from error
     except MemoryError as error:
-        raise TrainingEnded("failed", f"{what}: it needs more memory than RETRAIN_MEMORY_MB allows") from error
+        raise TrainingEnded("failed", named(needs_more_memory())) from error
+    except MlopsError as error:
+        raise TrainingEnded("failed", named(str(error))) from error
     except Exception as error:
-        raise TrainingEnded("failed", f"{what}: {type(error).__name__}: {error}") from error
+        raise TrainingEnded("failed", named(f"{type(error).__name__}: {error}")) from error
+
+
+def needs_more_memory() -> str:
+    """Why a training ended that was given too little."""
+    return say("it needs more memory than RETRAIN_MEMORY_MB allows")
 
 
 def _data(trainer: Trainer[Any], order: TrainingOrder) -> Any:

@@ -24,6 +24,7 @@ from mlops.retraining.jobs import RetrainingJob
 from mlops.retraining.process import Training
 from mlops.retraining.trainers import TrainerEntry, Trainers
 from mlops.retraining.work import Findings, Stage, Stop, TrainingEnded, TrainingOrder
+from mlops.sentences import say
 from mlops.store.leases import HeldLease, Leases
 
 _WRITE_SECONDS = 0.5
@@ -133,10 +134,10 @@ class RetrainingWorker:
     def _bring_to_an_end(self, watch: JobWatch) -> RetrainingJob:
         job = watch.job
         if job.cancelled_by is not None and not job.is_decided:
-            return self._end(watch, "cancelled", f"cancelled by {job.cancelled_by}")
+            return self._end(watch, "cancelled", _cancelled_by(job.cancelled_by))
         # What is decided costs little, and a version may be registered already: that is given up much later.
         if job.attempts > self._config.max_attempts * (10 if job.is_decided else 1):
-            reason = f"it was begun {job.attempts - 1} times, and the last worker died over it"
+            reason = say("it was begun {n:d} times, and the last worker died over it", n=job.attempts - 1)
             return self._end(watch, "failed", reason)
         try:
             entry = self._trainers.get(job.model_id)
@@ -145,8 +146,7 @@ class RetrainingWorker:
         if not job.is_decided:
             champion = self._registry.get_production_model(job.model_id)
             if champion is None:
-                reason = f"no version of {job.model_id} is in production, so there is nothing to compare with"
-                return self._end(watch, "skipped", reason)
+                return self._end(watch, "skipped", _nothing_to_compare_with(job.model_id))
             job = self._train(watch, entry, champion)
         if job.is_decided:
             job = self._consequences.draw(job, entry)
@@ -165,7 +165,7 @@ class RetrainingWorker:
         except Stopped:
             # Not its fault, so that it does not count.
             job = self._book.write(watch.job, attempts=watch.job.attempts - 1)
-            return self._book.put_off(job, reason="its worker was stopped", seconds=0)
+            return self._book.put_off(job, reason=say("its worker was stopped"), seconds=0)
 
     def _order(self, job: RetrainingJob, entry: TrainerEntry, champion: ModelVersion) -> TrainingOrder:
         known = {one.artefact: one.version for one in self._registry.list_models(job.model_id) if one.artefact}
@@ -180,7 +180,10 @@ class RetrainingWorker:
         job = watch.job
         kept = {"champion": champion.version, "data_fingerprint": findings.data_fingerprint, "result": findings.result}
         if findings.same_as is not None:
-            reason = f"the training gave the same files as version {findings.same_as}: there is nothing new to learn"
+            reason = say(
+                "the training gave the same files as version {version}: there is nothing new to learn",
+                version=findings.same_as,
+            )
             return self._end(watch, "skipped", reason, outcome="nothing new", artefact=findings.artefact, **kept)
         assert self._registry.artefacts is not None  # noqa: S101
         self._registry.artefacts.put(findings.files)
@@ -198,7 +201,7 @@ class RetrainingWorker:
         log = with_line(watch.job.log, sentence, at=self._book.clock())
         return watch.write(
             challenger=version, artefact=findings.artefact, evidence=evidence, progress=1.0, log=log,
-            doing="registers what it made", **kept,
+            doing=say("registers what it made"), **kept,
         )  # fmt: skip
 
     def _came_to_nothing(self, watch: JobWatch, ended: TrainingEnded) -> RetrainingJob:
@@ -214,7 +217,7 @@ class RetrainingWorker:
 
     def _end(self, watch: JobWatch, how: str, reason: str, **values: object) -> RetrainingJob:
         text = " ".join(reason.replace("\0", " ").split())
-        log = with_line(watch.job.log, f"{how}: {text}", at=self._book.clock())
+        log = with_line(watch.job.log, _ended(how, text), at=self._book.clock())
         job = self._book.move(watch.job, how, reason=text, log=log, **{"outcome": how, **values})  # type: ignore[arg-type]
         self._forget_frames(job)
         return job
@@ -293,4 +296,22 @@ class JobWatch:
             self._looked_at = time.monotonic()
             who = self._book.get(self.job.job_id).cancelled_by
             if who is not None:
-                raise Cancelled(f"cancelled by {who}")
+                raise Cancelled(_cancelled_by(who))
+
+
+def _ended(how: str, reason: str) -> str:
+    if how == "failed":
+        return say("failed: {reason}", reason=reason)
+    if how == "skipped":
+        return say("skipped: {reason}", reason=reason)
+    return say("cancelled: {reason}", reason=reason)
+
+
+def _cancelled_by(who: str) -> str:
+    return say("cancelled by {who}", who=who)
+
+
+def _nothing_to_compare_with(model_id: str) -> str:
+    """The sentence of a need, as a clause."""
+    sentence = say("No version of {model} is in production, so there is nothing to compare with.", model=model_id)
+    return sentence[0].lower() + sentence[1:].removesuffix(".")

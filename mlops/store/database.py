@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.dml import ReturningInsert
 
 from mlops.errors import InvalidSettings, StoreUnavailable
+from mlops.sentences import say
 from mlops.store.migrations import MigrationSet, is_current, upgrade
 
 BUSY_TIMEOUT_SECONDS = 30
@@ -190,7 +191,7 @@ def _reported() -> Iterator[None]:
         is_damaged = type(error) is sa.exc.DatabaseError
         is_away = isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) or error.connection_invalidated
         if is_away or is_damaged:
-            raise StoreUnavailable(f"the state database does not answer: {error.orig}") from error
+            raise StoreUnavailable(say("the state database does not answer: {error}", error=error.orig)) from error
         raise
 
 
@@ -258,7 +259,7 @@ class _SameFile:
 
     def _before_connect(self, *_arguments: Any) -> None:
         if self._existed and self._identity() is None:
-            raise sqlite3.OperationalError(f"the file {self._path} is gone")
+            raise sqlite3.OperationalError(say("the file {path} is gone", path=self._path))
 
     def _connected(self, _connection: Any, record: Any) -> None:
         record.info["file"] = self._identity()
