@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
 import tomllib
@@ -83,16 +84,20 @@ class Translation:
 
     def _whole(self, text: str) -> str | None:
         """The sentence, whether it begins with a capital and ends with a stop or is a part of another one."""
-        for begun, ended in ((False, False), (False, True), (True, False), (True, True)):
-            found = self._match((_raised(text) if begun else text) + ("." if ended else ""))
+        has_stop = text.endswith(".")
+        other_end = text[:-1] if has_stop else f"{text}."
+        for begun, end in itertools.product((text, _raised(text)), (text, other_end)):
+            found = self._match(begun[:1] + end[1:])
             if found is not None:
-                form, values = found
-                read = form.other.format(
-                    **{name: value if name in form.kept else self._value(value) for name, value in values.items()}
-                )
-                read = read.removesuffix(".") if ended else read
-                return _lowered(read) if begun and _raised(text) != text else read
+                read = self._put(*found)
+                if end == other_end:
+                    read = f"{read}." if has_stop else read.removesuffix(".")
+                return read if begun == text else _lowered(read)
         return None
+
+    def _put(self, form: _Form, values: Mapping[str, str]) -> str:
+        read = {name: value if name in form.kept else self._value(value) for name, value in values.items()}
+        return form.other.format(**read)
 
     def _match(self, text: str) -> tuple[_Form, Mapping[str, str]] | None:
         for form in self._forms:

@@ -114,6 +114,11 @@ def test_a_sentence_within_another_is_read_too() -> None:
     assert SMALL("ranker waits: the hour, naps have moved.") == "ranker espera: se han movido la hora, naps."
 
 
+def test_a_stop_that_was_added_or_taken_away_is_so_in_both_languages() -> None:
+    assert SMALL("the hour have moved.") == "se han movido la hora."
+    assert SMALL("it is paused") == "está en pausa"
+
+
 def test_sentences_beside_each_other_are_read_one_by_one() -> None:
     assert SMALL("3 jobs wait. It is paused.") == "3 trabajos esperan. Está en pausa."
     assert SMALL("it is paused; the hour have moved") == "está en pausa; se han movido la hora"
