@@ -14,8 +14,8 @@ from typing import Self
 _SPANISH = Path(__file__).parent / "spanish"
 # Between sentences that stand beside each other, from the widest gap to the narrowest.
 _GAPS = ("\n", "(?<=[.!?]) ", "; ")
-_NUMBER = re.compile(r"[-+±]?(\d[\d,]*(\.\d+)?|\.\d+)(e[-+]?\d+)?( ?%)?")
-_NUMERIC = r"[-+]?(?:[\d,.]+(?:e[-+]?\d+)?|inf|nan) ?%?"
+_NUMBER = re.compile(r"[-−+±]?(\d[\d,]*(\.\d+)?|\.\d+)(e[-+]?\d+)?( ?%)?")
+_NUMERIC = r"[-−+]?(?:[\d,.]+(?:e[-+]?\d+)?|inf|nan) ?%?"
 _NUMERIC_SPEC = re.compile("[^%]*[bdeEfFgGnoxX%,]")
 _PER_CENT = re.compile(" ?%")
 _SWAPPED = str.maketrans({",": ".", ".": ","})
@@ -153,14 +153,15 @@ _parts = string.Formatter().parse
 
 
 def _pattern(parts: Iterable[tuple[str, str | None, str]]) -> str:
-    """An expression that takes time in proportion to the text: what matched up to a literal is not tried anew."""
-    written, group = "", ""
+    """An expression that does not try anew what matched up to a word of the template, lest time explode."""
+    written, since_word = "", ""
     for literal, name, spec in parts:
-        own = re.escape(literal)
-        is_last = name is None
-        written += f"(?>{group}{own})" if group and own and not is_last else group + own
-        group = "" if is_last else f"({_NUMERIC})" if _NUMERIC_SPEC.fullmatch(spec) else "(.+?)"
-    return written + group
+        since_word += re.escape(literal)
+        if name is not None and re.search(r"\w", literal):
+            written, since_word = f"{written}(?>{since_word})", ""
+        if name is not None:
+            since_word += f"({_NUMERIC})" if _NUMERIC_SPEC.fullmatch(spec) else "(.+?)"
+    return written + since_word
 
 
 def _raised(text: str) -> str:

@@ -28,6 +28,7 @@ SMALL = Translation(
         "It ended at {at:%Y-%m-%d %H:%M} UTC; {gain:+.4g} was {verdict}": "Acabó el {at} UTC; {gain} fue {verdict}",
         "better": "mejor",
         "the column {column!s} is new": "la columna {column} es nueva",
+        "{what} {value:.2%} expected": "{what}: se espera un {value}",
     }
 )
 
@@ -106,6 +107,7 @@ def test_values_are_put_in_as_the_other_language_writes_them() -> None:
     assert SMALL("12,345.5 jobs wait.") == "12.345,5 trabajos esperan."
     assert SMALL("12.5% jobs wait.") == "12,5\N{NO-BREAK SPACE}% trabajos esperan."
     assert SMALL("1.0.0 waits: ñandú.") == "1.0.0 espera: ñandú."
+    assert SMALL("clicks on it −20.00% expected") == "clicks on it: se espera un −20,00\N{NO-BREAK SPACE}%"
     assert SMALL(say("the column {column!s} is new", column="better")) == "la columna better es nueva"
 
 
