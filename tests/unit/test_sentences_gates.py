@@ -1,4 +1,4 @@
-"""What gates and comparisons say, as the console's Spanish pages show it."""
+"""What gates, comparisons and expectations say, as the console's Spanish pages show it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ import pytest
 from mlops.evaluation import Evaluation, MetricResult, NothingRelevant, compare
 from mlops.evaluation.gates import Gate, beats, holds, keeps_golden, output_valid, stays_above, stays_below
 from recipes.evaluation.answers import _malformed
+from recipes.evaluation.off_policy import expected_in_first_place
 from recipes.evaluation.query_sets import JudgedQuery
 from recipes.training.gates import keeps_share
 from tests.unit.test_gates import CHAMPION, _evaluation, _result
+from tests.unit.test_off_policy_first_place import POPULAR, LeastPopularFirst, shown
 from tests.unit.test_sentences import ALL
 
 PER_CENT = "\N{NO-BREAK SPACE}%"
@@ -146,3 +148,30 @@ def test_what_is_wrong_with_answers_is_read() -> None:
         f"{asked} menos recetas de las pedidas (2) y ningún aviso dice por qué.",
         f"{asked} una puntuación que no es un número finito.",
     ]
+
+
+def test_what_is_expected_of_a_version_is_read() -> None:
+    log = shown(8_000, share=0.1)
+    read = str(ALL(expected_in_first_place(POPULAR, LeastPopularFirst("1.2.0"), log).sentence))
+    assert re.fullmatch(
+        r"Con lo registrado, claramente peor: clics en la primera receta, [\d,]+\u00A0% esperado \(de .+ a .+; DR .+, "
+        r"recortado .+\), .+ del campeón; diferencia de -.+ a -.+; SNIPS con 8000 elecciones, tamaño efectivo \d+, "
+        r"\d+ donde difieren\.",
+        read,
+    )
+    alike = expected_in_first_place(POPULAR, POPULAR, log)
+    assert str(ALL(alike.sentence)).startswith("Con lo registrado, no claramente peor: clics en la primera receta, ")
+
+
+def test_why_nothing_is_expected_is_read() -> None:
+    few = expected_in_first_place(POPULAR, POPULAR, shown(100, share=0.03)).sentence
+    assert re.fullmatch(
+        r"Con lo registrado no se da ninguna cifra: lo registrado dice de esta versión tanto como [\d,]+ elecciones "
+        r"propias, y hacen falta 100: 100 filas, peso máximo [\d,]+\.",
+        str(ALL(few)),
+    )
+    log = shown(100, share=0.1)
+    log.propensities[:] = 1.0
+    assert ALL(expected_in_first_place(POPULAR, POPULAR, log).sentence) == (
+        "Con lo registrado no se da ninguna cifra: el azar no intercambió nada en las últimas cuatro semanas."
+    )
