@@ -11,7 +11,6 @@ from typing import Any, Literal
 from mlops.evaluation.comparison import Comparison, compare
 from mlops.evaluation.errors import BadGate, BadInput
 from mlops.evaluation.results import Evaluation
-from mlops.reports.figures import shown_number
 from mlops.sentences import listed, say
 
 Outcome = Literal["passed", "failed", "cannot tell"]
@@ -167,8 +166,7 @@ def keeps_golden(*, at_most_lost: int = 0) -> Gate:
         unasked = [query for query in kept if query not in challenger.golden]
         if not kept or unasked:
             unknown = say("{query!r} was not asked", query=unasked[0]) if unasked else say("the champion answers none")
-            sentence = say("Golden queries cannot be compared: {reason}.", reason=unknown)
-            return GateVerdict("keeps_golden", "cannot tell", sentence)
+            return GateVerdict("keeps_golden", "cannot tell", _incomparable(say("Golden queries"), unknown))
         lost = [query for query in kept if not challenger.golden[query]]
         outcome: Outcome = "passed" if len(lost) <= at_most_lost else "failed"
         figures = {"lost": len(lost), "golden": len(kept)}
@@ -268,18 +266,21 @@ def _compared(
     try:
         return compare(champion.metrics[metric], challenger.metrics[metric], **options)  # type: ignore[arg-type]
     except BadInput as error:
-        sentence = say("{metric} cannot be compared: {error}.", metric=metric, error=error)
-        return GateVerdict(name, "cannot tell", sentence)
+        return GateVerdict(name, "cannot tell", _incomparable(metric, str(error)))
 
 
 def _has_no(evaluation: Evaluation, name: str) -> str:
     return say("{version} has no {metric}.", version=evaluation.label, metric=name)
 
 
+def _incomparable(what: str, why: str) -> str:
+    return say("{what} cannot be compared: {why}.", what=what, why=why)
+
+
 def _gains_too_little(metric: str, compared: Comparison, by: float) -> str:
     figures = compared.sentence.removeprefix("Better: ").removesuffix(".")
     better = say("{metric}: better: {figures}.", metric=metric, figures=figures)
-    return f"{better} {say('That is less than the {asked} asked for.', asked=shown_number(by))}"
+    return f"{better} {say('That is less than the {asked:,} asked for.', asked=_short(by))}"
 
 
 def _lost_of(lost: Sequence[str], n_kept: int, at_most: int) -> str:
@@ -304,30 +305,44 @@ def _figure_holds(name: str, figure: str, now: float, before: float, slack: floa
     if not (math.isfinite(now) and math.isfinite(before)):
         unknown = say("{figure} is {before} before and {now} now.", figure=figure, before=before, now=now)
         return GateVerdict(name, "cannot tell", unknown, {"slack": slack})
-    shown = [shown_number(value) for value in (before, now, slack)]
+    short = [_short(value) for value in (before, now, slack)]
     if now >= before - slack:
-        return GateVerdict(name, "passed", _within(figure, *shown), figures)
-    return GateVerdict(name, "failed", _beyond(figure, *shown), figures)
+        return GateVerdict(name, "passed", _within(figure, *short), figures)
+    return GateVerdict(name, "failed", _beyond(figure, *short), figures)
 
 
-def _within(figure: str, before: str, now: str, slack: str) -> str:
+def _within(figure: str, before: float, now: float, slack: float) -> str:
     return say(
-        "{figure} {before} → {now}, within the slack of {slack}.", figure=figure, before=before, now=now, slack=slack
+        "{figure} {before:,} → {now:,}, within the slack of {slack:,}.",
+        figure=figure,
+        before=before,
+        now=now,
+        slack=slack,
     )
 
 
-def _beyond(figure: str, before: str, now: str, slack: str) -> str:
+def _beyond(figure: str, before: float, now: float, slack: float) -> str:
     return say(
-        "{figure} {before} → {now}, beyond the slack of {slack}.", figure=figure, before=before, now=now, slack=slack
+        "{figure} {before:,} → {now:,}, beyond the slack of {slack:,}.",
+        figure=figure,
+        before=before,
+        now=now,
+        slack=slack,
     )
 
 
-def _below(figure: str, value: str, limit: str) -> str:
-    return say("{figure} is {value}; it must be below {limit}.", figure=figure, value=value, limit=limit)
+def _below(figure: str, value: float, limit: float) -> str:
+    return say("{figure} is {value:,}; it must be below {limit:,}.", figure=figure, value=value, limit=limit)
 
 
-def _above(figure: str, value: str, limit: str) -> str:
-    return say("{figure} is {value}; it must be at or above {limit}.", figure=figure, value=value, limit=limit)
+def _above(figure: str, value: float, limit: float) -> str:
+    return say("{figure} is {value:,}; it must be at or above {limit:,}.", figure=figure, value=value, limit=limit)
+
+
+def _short(value: float) -> float:
+    """*value* with at most four significant digits, or whole where it is large."""
+    short = float(f"{value:.4g}") if abs(value) < 10_000 else round(value)
+    return int(short) if float(short).is_integer() else short
 
 
 def _bounded(
@@ -335,7 +350,7 @@ def _bounded(
     figure: str,
     limit: float,
     is_right: Callable[[float], bool],
-    told: Callable[[str, str, str], str],
+    told: Callable[[str, float, float], str],
 ) -> Gate:
     def gate(challenger: Evaluation, champion: Evaluation) -> GateVerdict:
         del champion
@@ -343,7 +358,7 @@ def _bounded(
         if not math.isfinite(value):
             return GateVerdict(name, "cannot tell", _has_no(challenger, figure), {"limit": limit})
         outcome: Outcome = "passed" if is_right(value) else "failed"
-        sentence = told(figure, shown_number(value), shown_number(limit))
+        sentence = told(figure, _short(value), _short(limit))
         return GateVerdict(name, outcome, sentence, {figure: value, "limit": limit})
 
     return gate

@@ -12,6 +12,7 @@ import pytest
 
 from mlops.evaluation import Evaluation, MetricResult, NothingRelevant, compare
 from mlops.evaluation.gates import Gate, beats, holds, keeps_golden, output_valid, stays_above, stays_below
+from mlops.sentences import Translation
 from recipes.evaluation.answers import _malformed
 from recipes.evaluation.off_policy import expected_in_first_place
 from recipes.evaluation.query_sets import JudgedQuery
@@ -64,13 +65,13 @@ def test_why_versions_cannot_be_compared_is_read() -> None:
     gate = beats("ndcg@10")
     fewer = Evaluation("m 1.1.0", {"ndcg@10": _result(0.05, n=99)})
     assert spoken(gate, fewer) == (
-        "No se puede comparar ndcg@10: el campeón (100 unidades) y el aspirante (99) no se midieron con las mismas "
-        "unidades; solo uno de los dos tiene 99."
+        "ndcg@10: no hay comparación posible: el campeón (100 unidades) y el aspirante (99) no se midieron con las "
+        "mismas unidades; solo uno de los dos tiene 99."
     )
     assert spoken(gate, Evaluation("m 1.1.0", {"ndcg@10": _result(math.nan)})) == (
-        "No se puede comparar ndcg@10: challenger[0] es nan; todos los números tienen que ser finitos."
+        "ndcg@10: no hay comparación posible: challenger[0] es nan; todos los números tienen que ser finitos."
     )
-    assert spoken(gate, Evaluation("hybrid_ranker (linear)", {})) == "A hybrid_ranker (linear) le falta ndcg@10."
+    assert spoken(gate, Evaluation("hybrid_ranker (linear)", {})) == "hybrid_ranker (linear) no tiene ndcg@10."
 
 
 def test_a_metric_without_a_mean_says_why() -> None:
@@ -84,12 +85,13 @@ def test_a_metric_without_a_mean_says_why() -> None:
     [
         (stays_below("p95_ms", 80), {"figures": {"p95_ms": 91.5}}, "p95_ms es 91,5; tiene que ser menor que 80."),
         (stays_above("coverage", 0.4), {"figures": {"coverage": 0.5}}, "coverage es 0,5; tiene que ser 0,4 o más."),
-        (stays_below("p95_ms", 80), {}, "A m 1.1.0 le falta p95_ms."),
+        (stays_below("p95_ms", 80), {}, "m 1.1.0 no tiene p95_ms."),
         (
             holds("coverage", slack=0.02),
             {"figures": {"coverage": 0.49}},
             "coverage 0,5 → 0,49, dentro del margen de 0,02.",
         ),
+        (stays_above("gain", 1e4), {"figures": {"gain": -1234.5}}, "gain es -1.234; tiene que ser 10.000 o más."),
         (holds("coverage"), {"figures": {"coverage": 0.25}}, "coverage 0,5 → 0,25, fuera del margen de 0."),
         (holds("coverage"), {"figures": {"coverage": math.nan}}, "coverage era 0,5 y ahora es nan."),
         (
@@ -105,7 +107,7 @@ def test_a_metric_without_a_mean_says_why() -> None:
         (
             keeps_golden(),
             {"golden": {"a": True}},
-            "No se pueden comparar las consultas de referencia: 'b' no se ha preguntado.",
+            "Consultas de referencia: no hay comparación posible: 'b' no se ha preguntado.",
         ),
         (output_valid(), {}, "Nadie ha mirado la salida del aspirante."),
         (output_valid(), {"problems": []}, "La salida es válida."),
@@ -114,6 +116,25 @@ def test_a_metric_without_a_mean_says_why() -> None:
 )
 def test_what_a_gate_says_is_read(gate: Gate, facts: dict[str, Any], expected: str) -> None:
     assert spoken(gate, _evaluation(**facts)) == expected
+
+
+IN_A_REASON = Translation({**ALL.templates, "{gate} ends so: {sentence}": "{gate} acaba así: {sentence}"})
+
+
+@pytest.mark.parametrize(
+    ("gate", "facts", "expected"),
+    [
+        (holds("coverage"), {"figures": {"coverage": 0.25}}, "coverage 0,5 → 0,25, fuera del margen de 0."),
+        (stays_below("p95_ms", 80), {"figures": {"p95_ms": 91}}, "p95_ms es 91; tiene que ser menor que 80."),
+        (stays_below("p95_ms", 80), {}, "m 1.1.0 no tiene p95_ms."),
+        (keeps_golden(), {}, "Consultas de referencia: no hay comparación posible: 'a' no se ha preguntado."),
+        (beats("ndcg@10", by=9), {"shift": 0.05}, "Es menos que lo pedido, 9."),
+    ],
+)
+def test_it_is_read_where_a_sentence_leads_to_it(gate: Gate, facts: dict[str, Any], expected: str) -> None:
+    read = str(IN_A_REASON(f"a gate ends so: {gate(_evaluation(**facts), CHAMPION).sentence}"))
+    assert read.startswith("a gate acaba así: ")
+    assert read.endswith(expected)
 
 
 def test_of_many_lost_queries_some_are_named() -> None:
@@ -125,7 +146,7 @@ def test_of_many_lost_queries_some_are_named() -> None:
         "Consultas de referencia perdidas: 4 de 4 ('sopa, sin a', 'sopa, sin b', 'sopa, sin c' …); el máximo es 1."
     )
     none = spoken(keeps_golden(), CHAMPION, _evaluation(golden={"c": False}))
-    assert none == "No se pueden comparar las consultas de referencia: el campeón no responde bien a ninguna."
+    assert none == "Consultas de referencia: no hay comparación posible: el campeón no responde bien a ninguna."
 
 
 def test_a_share_of_the_champions_figure_is_read() -> None:
@@ -134,7 +155,7 @@ def test_a_share_of_the_champions_figure_is_read() -> None:
     assert spoken(gate, versions[1], versions[0]) == f"coverage 0,6 → 0,45: al menos 0,45, el 75{PER_CENT} del campeón."
     below = f"coverage 0,6 → 0,44: por debajo de 0,45, el 75{PER_CENT} del campeón."
     assert spoken(gate, versions[2], versions[0]) == below
-    assert spoken(gate, Evaluation("m", {}), versions[0]) == "No se conoce coverage de las dos versiones."
+    assert spoken(gate, Evaluation("m", {}), versions[0]) == "coverage no se conoce de las dos versiones."
 
 
 def test_what_is_wrong_with_answers_is_read() -> None:
