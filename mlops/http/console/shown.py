@@ -56,9 +56,14 @@ def who(ask: Ask, actor: str, *, automatic: bool) -> str:
     return ask.words("states.automatic", actor=actor) if automatic else actor
 
 
-def why(text: str, *, automatic: bool) -> Cell:
+def told(ask: Ask, text: str) -> Cell:
+    """*text* as it was kept; as something said where the page's language has it, whoever wrote it down."""
+    return text if ask.words.sentence(text) is None else Said(text)
+
+
+def why(ask: Ask, text: str, *, automatic: bool) -> Cell:
     """A reason as it was kept: programs write English, people write what they like."""
-    return Said(text) if automatic and text else text or None
+    return Said(text) if automatic and text else told(ask, text) or None
 
 
 def chosen_model(parts: Parts, ask: Ask) -> str | None:

@@ -65,7 +65,7 @@ def _moved(ask: Ask, moves: Sequence[Move], told: Sequence[tuple[str, str | None
                 move_badge(ask, each),
                 version_link(ask, each.model_id, each.version, with_model=True),
                 who(ask, each.actor, automatic=each.automatic),
-                why(each.because, automatic=each.automatic),
+                why(ask, each.because, automatic=each.automatic),
             ]
 
 
@@ -80,7 +80,7 @@ def _finished(ask: Ask, jobs: Sequence[RetrainingJob]) -> Iterator[Row]:
             yield [each.finished_at, badge, link, actor, Said(each.reason or "")]
         elif each.state in OPEN:
             badge = Badge(ask.words("overview.job_open", state=state(ask, "job", each.state).text), "note")
-            yield [each.requested_at, badge, link, actor, why(each.because, automatic=each.automatic)]
+            yield [each.requested_at, badge, link, actor, why(ask, each.because, automatic=each.automatic)]
 
 
 def _happened(ask: Ask, happenings: Sequence[Happening]) -> Iterator[Row]:
@@ -94,7 +94,7 @@ def _happened(ask: Ask, happenings: Sequence[Happening]) -> Iterator[Row]:
             badge,
             rollout_link(ask, event.rollout_id),
             actor,
-            why(event.sentence, automatic=event.automatic),
+            why(ask, event.sentence, automatic=event.automatic),
         ]
 
 

@@ -33,7 +33,7 @@ def waiting_rows(parts: Parts, ask: Ask) -> Iterator[Row]:
         if (each.model_id, each.version) not in known:
             link = version_link(ask, each.model_id, each.version, with_model=True)
             badge = Badge(t("overview.approval"), "note")
-            yield [badge, link, each.requested_at, each.requested_by, why(each.because, automatic=False)]
+            yield [badge, link, each.requested_at, each.requested_by, why(ask, each.because, automatic=False)]
     yield from (_rollout_waits(ask, each) for each in parts.rollouts.under_way())
     yield from (_freeze_waits(ask, each) for each in parts.registry.freezes().values())
 
@@ -44,7 +44,7 @@ def _job_waits(ask: Ask, job: RetrainingJob) -> Row:
     at = job.entered.get("awaiting_approval")
     since = job.requested_at if at is None else datetime.fromisoformat(at)
     link = Link(f"{job.model_id} {job.challenger}", ask.link("reentrenamiento", str(job.job_id)))
-    return [badge, link, since, actor, why(job.because, automatic=job.automatic)]
+    return [badge, link, since, actor, why(ask, job.because, automatic=job.automatic)]
 
 
 def _rollout_waits(ask: Ask, rollout: Rollout) -> Row:
@@ -53,7 +53,7 @@ def _rollout_waits(ask: Ask, rollout: Rollout) -> Row:
     name, stage = f"{rollout.model_id} {rollout.challenger}", state(ask, "rollout", rollout.status).text
     subject = t("overview.at_stage", name=name, stage=stage, share=t.share(rollout.share))
     link = Link(subject, ask.link("despliegues", str(rollout.rollout_id)))
-    return [badge, link, rollout.started_at, rollout.started_by, why(rollout.because, automatic=False)]
+    return [badge, link, rollout.started_at, rollout.started_by, why(ask, rollout.because, automatic=False)]
 
 
 def _freeze_waits(ask: Ask, freeze: Freeze) -> Row:

@@ -110,7 +110,7 @@ def move_row(ask: Ask, move: Move) -> list[Cell]:
         move_badge(ask, move),
         version_link(ask, move.model_id, move.version),
         who(ask, move.actor, automatic=move.automatic),
-        why(move.because, automatic=move.automatic),
+        why(ask, move.because, automatic=move.automatic),
     ]
 
 
@@ -151,7 +151,7 @@ def _champion_facts(parts: Parts, ask: Ask, champion: ModelVersion, move: Move |
     if move is not None:
         rows += [
             ("actor", who(ask, move.actor, automatic=move.automatic)),
-            ("reason", why(move.because, automatic=move.automatic)),
+            ("reason", why(ask, move.because, automatic=move.automatic)),
         ]
     metrics: Mapping[str, float] = champion["metrics"]
     names = metric_names([champion], decided, most=_METRICS_SHOWN)

@@ -158,7 +158,7 @@ def _open(ask: Ask, found: RetrainingJob) -> Sequence[ConsoleBlock]:
             ("doing", Said(found.doing)),
             ("requested_at", found.requested_at),
             ("requested_by", who(ask, found.requested_by, automatic=found.automatic)),
-            ("reason", why(found.because, automatic=found.automatic)),
+            ("reason", why(ask, found.because, automatic=found.automatic)),
             ("not_before", found.not_before if found.state == "pending" else None),
             ("attempts", found.attempts or None),
             ("challenger", None if found.challenger is None else version_link(ask, found.model_id, found.challenger)),
@@ -218,7 +218,7 @@ def _jobs(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
             who(ask, each.requested_by, automatic=each.automatic),
             _took(ask, each),
             None if each.challenger is None else version_link(ask, each.model_id, each.challenger),
-            Said(each.reason) if each.reason else why(each.because, automatic=each.automatic),
+            Said(each.reason) if each.reason else why(ask, each.because, automatic=each.automatic),
         ]
         for each in page
     ]
@@ -273,7 +273,7 @@ def _what(ask: Ask, found: RetrainingJob) -> Sequence[ConsoleBlock]:
             ("doing", Said(found.doing) if found.is_open else None),
             *links.items(),
             ("requested_by", who(ask, found.requested_by, automatic=found.automatic)),
-            ("reason", why(found.because, automatic=found.automatic)),
+            ("reason", why(ask, found.because, automatic=found.automatic)),
             ("cancelled_by", found.cancelled_by),
             ("seed", found.seed),
             ("data_fingerprint", found.data_fingerprint),

@@ -9,7 +9,7 @@ from mlops.errors import UnknownRollout
 from mlops.http.console.ask import Ask
 from mlops.http.console.evidence import expected_blocks, guard_blocks, shadow_blocks
 from mlops.http.console.parts import Parts
-from mlops.http.console.shown import rollout_link, state, version_link, who, why
+from mlops.http.console.shown import rollout_link, state, told, version_link, who, why
 from mlops.http.console.view import Action, Actions, ConsoleBlock, Details, Pager, Panel, View
 from mlops.http.console.views.model_actions import unbar
 from mlops.http.console.views.models import freeze_of
@@ -59,7 +59,7 @@ def rollout(parts: Parts, ask: Ask) -> View:
     t = ask.words
     found = parts.rollouts.get(ask.path_number("rollout_id", UnknownRollout))
     events = parts.rollouts.events(found.rollout_id)
-    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), _because(found)])]
+    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), _because(ask, found)])]
     if found.is_open:
         panels = [Panel("rollout", t("rollouts.what"), _under_way(parts, ask, found))]
     panels += [
@@ -88,7 +88,7 @@ def _under_way(parts: Parts, ask: Ask, found: Rollout) -> Sequence[ConsoleBlock]
     figures = look.figures()
     blocks: list[ConsoleBlock] = [
         _facts(ask, found),
-        _because(found),
+        _because(ask, found),
         Prose(what_next(ask, found, look, is_frozen=freeze_of(parts, found.model_id) is not None)),
         Actions(_hand(ask, found)),
     ]
@@ -114,9 +114,10 @@ def _facts(ask: Ask, found: Rollout) -> Facts:
     )
 
 
-def _because(found: Rollout) -> Prose | Said:
+def _because(ask: Ask, found: Rollout) -> Prose | Said:
     """Why it was begun, in the words of who began it; once it is over, why it ended."""
-    return Prose(found.because) if found.is_open else Said(found.because)
+    is_said = not found.is_open or isinstance(told(ask, found.because), Said)
+    return Said(found.because) if is_said else Prose(found.because)
 
 
 def what_next(ask: Ask, found: Rollout, look: Look, *, is_frozen: bool) -> str:
@@ -227,7 +228,7 @@ def _history(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
             each.started_at,
             each.started_by,
             each.ended_at,
-            why(each.because, automatic=not each.is_open),
+            why(ask, each.because, automatic=not each.is_open),
         ]
         for each in page
     ]
@@ -257,7 +258,7 @@ def _decisions(ask: Ask, events: Sequence[RolloutEvent]) -> Sequence[ConsoleBloc
             each.at,
             state(ask, "event", each.kind),
             who(ask, each.actor, automatic=each.automatic),
-            why(each.sentence, automatic=each.automatic),
+            why(ask, each.sentence, automatic=each.automatic),
         ]
         for each in newest
     ]

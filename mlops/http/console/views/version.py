@@ -9,7 +9,7 @@ from mlops.errors import ArtefactError, UnknownVersion
 from mlops.http.console.ask import Ask
 from mlops.http.console.evidence import evidence_blocks
 from mlops.http.console.parts import Parts
-from mlops.http.console.shown import MODEL, job_link, rollout_link, state, version_link
+from mlops.http.console.shown import MODEL, job_link, rollout_link, state, told, version_link
 from mlops.http.console.view import Choice, Choices, ConsoleBlock, Details, Panel, View
 from mlops.http.console.views._metrics import decided_first, decided_metrics
 from mlops.http.console.views.model_actions import version_actions
@@ -205,7 +205,11 @@ def _table(
     """Values by name; beside others, how this one differs from the first of them, or that it does."""
     has_others = len(names) > 1
     shown: list[list[Cell]] = [
-        [name, *map(_cell, values), *([_difference(values, ask, with_difference)] if has_others else [])]
+        [
+            name,
+            *(_cell(ask, value) for value in values),
+            *([_difference(values, ask, with_difference)] if has_others else []),
+        ]
         for name, values in rows
     ]
     return Table([head, *names, *(["difference"] if has_others else [])], shown, caption)
@@ -264,8 +268,10 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def _cell(value: Any) -> Cell:
-    return value if isinstance(value, str | int | float | None) else _text(value)
+def _cell(ask: Ask, value: Any) -> Cell:
+    if isinstance(value, str):
+        return told(ask, value)
+    return value if isinstance(value, int | float | None) else _text(value)
 
 
 def _is_number(value: Any) -> bool:
