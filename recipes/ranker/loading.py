@@ -38,7 +38,7 @@ def ranker_from(files: Mapping[str, bytes], *, version: str) -> Ranker:
     except KeyError:
         raise RankerFailed(say("the artefact has no file {file}", file=RANKER_FILE)) from None
     except orjson.JSONDecodeError as error:
-        raise RankerFailed(say("{file} is no JSON: {error}", file=RANKER_FILE, error=error)) from error
+        raise RankerFailed(say("ranker.json is no JSON: {error}", error=error)) from error
     kind = fields.get("kind") if isinstance(fields, dict) else None
     if kind == HybridRanker.KIND:
         return HybridRanker.read(version, fields)
@@ -47,6 +47,4 @@ def ranker_from(files: Mapping[str, bytes], *, version: str) -> Ranker:
     if kind == LambdaRanker.KIND:
         return LambdaRanker.read(version, fields, files)
     known = listed(f'"{one}"' for one in KINDS)
-    raise RankerFailed(
-        say('{file} has no "kind" that this release knows, one of {known}', file=RANKER_FILE, known=known)
-    )
+    raise RankerFailed(say('ranker.json has no "kind" that this release knows, one of {known}', known=known))

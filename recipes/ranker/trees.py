@@ -96,12 +96,7 @@ class LambdaRanker:
         booster = booster_of(trees)
         if booster.num_feature() != len(names):
             raise RankerFailed(
-                say(
-                    "{file} is of {n:d} features, not of {wanted:d}",
-                    file=TREES_FILE,
-                    n=booster.num_feature(),
-                    wanted=len(names),
-                )
+                say("trees.txt is of {n:d} features, not of {wanted:d}", n=booster.num_feature(), wanted=len(names))
             )
         return cls(blend, float(scale), trees, booster, names)
 
@@ -123,12 +118,7 @@ def _checked_trees(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> byt
     digest = hashlib.sha256(trees).hexdigest()
     if digest != fields.get("trees_sha256"):
         raise RankerFailed(
-            say(
-                "{trees} has the SHA-256 {digest}, not the trees_sha256 of {ranker}",
-                trees=TREES_FILE,
-                digest=digest,
-                ranker=RANKER_FILE,
-            )
+            say("trees.txt has the SHA-256 {digest}, not the trees_sha256 of ranker.json", digest=digest)
         )
     return trees
 
@@ -141,5 +131,5 @@ def booster_of(trees: bytes) -> lightgbm.Booster:
     try:
         booster = lightgbm.Booster(model_str=trees.decode())
     except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
-        raise RankerFailed(say("{file} cannot be read: {error}", file=TREES_FILE, error=error)) from error
+        raise RankerFailed(say("trees.txt cannot be read: {error}", error=error)) from error
     return booster

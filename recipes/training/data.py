@@ -94,8 +94,8 @@ def checked(data: TrainingData, options: TrainingOptions) -> TrainingData:
         TooLittleData: with how much there is, and how much it takes.
     """
     needed: Mapping[str, tuple[Examples, int]] = {
-        say("the training part"): (data.train, options.least_slates),
-        say("the holdout"): (data.holdout, options.least_holdout),
+        "training": (data.train, options.least_slates),
+        "holdout": (data.holdout, options.least_holdout),
     }
     for name, (part, least) in needed.items():
         n_reacted = int(part.reacted.sum())
@@ -105,15 +105,18 @@ def checked(data: TrainingData, options: TrainingOptions) -> TrainingData:
 
 
 def _too_little(name: str, part: Examples, *, n_reacted: int, least: int) -> str:
+    n_answers, n_left_out = len(part.sizes), sum(part.left_out.values())
+    if name == "training":
+        return say(
+            "the training part has {n:d} answers with recipes that cooks took to more than to others, and it takes "
+            "{least}; it has {n_answers:d} answers, without {n_left_out:d} impressions left out",
+            n=n_reacted, least=least, n_answers=n_answers, n_left_out=n_left_out,
+        )  # fmt: skip
     return say(
-        "{part} has {n:d} answers with recipes that cooks took to more than to others, and it takes {least}; it has "
-        "{n_answers:d} answers, without {n_left_out:d} impressions left out",
-        part=name,
-        n=n_reacted,
-        least=least,
-        n_answers=len(part.sizes),
-        n_left_out=sum(part.left_out.values()),
-    )
+        "the holdout has {n:d} answers with recipes that cooks took to more than to others, and it takes {least}; it "
+        "has {n_answers:d} answers, without {n_left_out:d} impressions left out",
+        n=n_reacted, least=least, n_answers=n_answers, n_left_out=n_left_out,
+    )  # fmt: skip
 
 
 def _cuts(answered_at: NDArray[np.float64], options: TrainingOptions, *, until: float) -> Cuts:
