@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlops.http.console.ask import Ask
-from mlops.http.console.shown import state
+from mlops.http.console.shown import as_kept, state
 from mlops.http.console.view import ConsoleBlock, Details
 from mlops.reports import Badge, Chart, Interval, Prose, PValue, Said, Table, interval_plot
 from mlops.reports.page import Cell
@@ -287,14 +287,12 @@ def _table_of(values: Sequence[Mapping[str, Any]], ask: Ask, caption: str) -> Ta
 
 
 def _plain(value: Any, ask: Ask) -> Cell:
-    if isinstance(value, str) and " " in value:
-        return Said(value, "")
     if isinstance(value, str | int | float | None):
-        return value
+        return as_kept(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {_text(each, ask)}" for name, each in value.items()) or None
     if isinstance(value, list | tuple):
-        return ", ".join(_text(each, ask) for each in value) or None
+        return as_kept(", ".join(_text(each, ask) for each in value) or None)
     return str(value)
 
 

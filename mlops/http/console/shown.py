@@ -61,6 +61,11 @@ def why(text: str | None, *, automatic: bool) -> Said | None:
     return Said(text, "en" if automatic else "") if text else None
 
 
+def as_kept(value: str | float | int | bool | None) -> Cell:
+    """A value that was kept: words may be a sentence, or the words of people in a language that nobody knows."""
+    return Said(value, "") if isinstance(value, str) and " " in value else value
+
+
 def chosen_model(parts: Parts, ask: Ask) -> str | None:
     """The model that the address asks for, else the first; None where the application has none."""
     known = list(parts.model_ids())

@@ -9,7 +9,7 @@ from mlops.errors import ArtefactError, UnknownVersion
 from mlops.http.console.ask import Ask
 from mlops.http.console.evidence import evidence_blocks
 from mlops.http.console.parts import Parts
-from mlops.http.console.shown import MODEL, job_link, rollout_link, state, version_link, why
+from mlops.http.console.shown import MODEL, as_kept, job_link, rollout_link, state, version_link, why
 from mlops.http.console.view import Choice, Choices, ConsoleBlock, Details, Panel, View
 from mlops.http.console.views._metrics import decided_first, decided_metrics
 from mlops.http.console.views.model_actions import version_actions
@@ -265,7 +265,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Cell:
-    return value if isinstance(value, str | int | float | None) else _text(value)
+    return as_kept(value) if isinstance(value, str | int | float | None) else _text(value)
 
 
 def _is_number(value: Any) -> bool:
