@@ -16,7 +16,10 @@ _SPANISH = Path(__file__).parent / "spanish"
 _GAPS = ("\n", "(?<=[.!?]) ", "; ")
 _NUMBER = re.compile(r"[-−+±]?(\d[\d,]*(\.\d+)?|\.\d+)(e[-+]?\d+)?( ?%)?")
 _NUMERIC = r"[-−+]?(?:[\d,.]+(?:e[-+]?\d+)?|inf|nan) ?%?"
+# What a placeholder takes in, by its conversion: a name, something quoted, anything.
+_KINDS = {"s": r"\S+?", "r": r"'.*?'|\".*?\"|\S+?", None: ".+?"}
 _NUMERIC_SPEC = re.compile("[^%]*[bdeEfFgGnoxX%,]")
+_KIND_OF_ERROR = re.compile(r"[A-Z]\w*Error|([A-Z]+[a-z0-9]+){2,}")
 _PER_CENT = re.compile(" ?%")
 _SWAPPED = str.maketrans({",": ".", ".": ","})
 # Nobody writes longer sentences; what is longer came from somewhere else.
@@ -73,7 +76,7 @@ class Translation:
             read = self._parted(text, gap)
             if read is not None:
                 return read
-        return self._whole(text) or self._parted(text, ", ")
+        return self._whole(text) or self._parted(text, ", ") or self._led_by_kind(text)
 
     def _parted(self, text: str, gap: str) -> str | None:
         parts = re.split(f"({gap})", text)
@@ -81,6 +84,12 @@ class Translation:
             return None
         read = [self._found(part) if place % 2 == 0 else part for place, part in enumerate(parts)]
         return None if None in read else "".join(map(str, read))
+
+    def _led_by_kind(self, text: str) -> str | None:
+        """What an error says behind the name of its kind, as a trace has it."""
+        kind, colon, said = text.partition(": ")
+        read = self._found(said) if colon and _KIND_OF_ERROR.fullmatch(kind) else None
+        return None if read is None else f"{kind}: {read}"
 
     def _whole(self, text: str) -> str | None:
         """The sentence, whether it begins with a capital and ends with a stop or is a part of another one."""
@@ -122,9 +131,9 @@ class _Form:
 
     def __init__(self, english: str, other: str) -> None:
         self.english, self.other = english, other
-        parts = [(literal, name, spec or "") for literal, name, spec, _ in _parts(english)]
-        own = [literal for literal, _, _ in parts]
-        names = [name for _, name, _ in parts if name is not None]
+        parts = list(_parts(english))
+        own = [literal for literal, *_ in parts]
+        names = [name for _, name, _, _ in parts if name is not None]
         theirs = [name for _, name, _, _ in _parts(other) if name is not None]
         written = any(spec or conversion for _, _, spec, conversion in _parts(other))
         if set(names) != set(theirs) or len(set(names)) != len(names) or written:
@@ -152,15 +161,16 @@ class _Form:
 _parts = string.Formatter().parse
 
 
-def _pattern(parts: Iterable[tuple[str, str | None, str]]) -> str:
+def _pattern(parts: Iterable[tuple[str, str | None, str | None, str | None]]) -> str:
     """An expression that does not try anew what matched up to a word of the template, lest time explode."""
     written, since_word = "", ""
-    for literal, name, spec in parts:
+    for literal, name, spec, conversion in parts:
         since_word += re.escape(literal)
         if name is not None and re.search(r"\w", literal):
             written, since_word = f"{written}(?>{since_word})", ""
         if name is not None:
-            since_word += f"({_NUMERIC})" if _NUMERIC_SPEC.fullmatch(spec) else "(.+?)"
+            kind = _NUMERIC if _NUMERIC_SPEC.fullmatch(spec or "") else _KINDS[conversion]
+            since_word += f"({kind})"
     return written + since_word
 
 

@@ -309,7 +309,7 @@ def test_shared_lists_and_what_was_expected_are_told_in_words(make_world: Any, l
     world = make_world()
     world.rollouts.abort("ranker", because="now with shared lists", actor="ana")
     snips = {"value": 0.31, "low": 0.29, "high": 0.33, "effective_sample_size": 412.0}
-    expected = Expected("not clearly worse", "Off-policy, not clearly worse: 31 % expected.", {"snips": snips})
+    expected = Expected("not clearly worse", "Somebody expects 31 % of it.", {"snips": snips})
     controller = RolloutController(world.registry, clock=world.clock, expect=lambda *_: expected)
     plan = RolloutPlan(shadow_seconds=0, interleave_seconds=3_600, interleave_share=1.0, least_requests=40)
     begun = controller.start("ranker", "1.4.0", plan=plan, because="again", actor="ana")

@@ -126,6 +126,15 @@ def test_sentences_beside_each_other_are_read_one_by_one() -> None:
     assert SMALL("it is paused; the hour have moved") == "está en pausa; se han movido la hora"
 
 
+def test_what_an_error_says_is_read_behind_the_name_of_its_kind() -> None:
+    assert SMALL("ranker waits: ValueError: it is paused.") == "ranker espera: ValueError: está en pausa."
+    assert SMALL("Somebody: it is paused.") is None
+
+
+def test_a_name_has_no_space_in_it() -> None:
+    assert SMALL("the column of the moon is new") is None
+
+
 def test_times_are_values() -> None:
     text = "It ended at 2026-11-29 20:00 UTC; +0.012 was better"
     assert SMALL(text) == "Acabó el 2026-11-29 20:00 UTC; +0,012 fue mejor"
