@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from mlops.sentences import say
 from recipes.config import Settings
 
 _WORTH_ANOTHER_TRY = frozenset({408, 409, 429, 500, 502, 503, 504})
@@ -65,7 +66,7 @@ class OpenAIClient:
                     raise EndpointError(problem)
             if attempt < self._n_tries:
                 self._sleep(0.5 * 2 ** (attempt - 1))
-        raise EndpointError(f"{problem} (tried {self._n_tries} times)")
+        raise EndpointError(say("{problem} (tried {n:d} times)", problem=problem, n=self._n_tries))
 
     def close(self) -> None:
         """Close the connections."""
@@ -75,7 +76,8 @@ class OpenAIClient:
         try:
             return response.json()
         except ValueError as error:
-            raise EndpointError(f"the answer is not JSON: {self._shown(response.text)!r}") from error
+            shown = self._shown(response.text)
+            raise EndpointError(say("the answer is not JSON: {answer!r}", answer=shown)) from error
 
     def _shown(self, text: str) -> str:
         """The beginning of *text*. Some endpoints repeat the key that they refuse."""

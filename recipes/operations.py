@@ -18,6 +18,7 @@ from mlops.retraining import RetrainingOrchestrator, RetrainingRunner
 from mlops.retraining.opening import open_orchestrator, trainers_of
 from mlops.retraining.rules import rule_of_drift, rules_of_jobs
 from mlops.rollout import Expect, Expected, RolloutController, RolloutRunner
+from mlops.sentences import say
 from recipes.config import Settings
 from recipes.live_quality import LiveQuality
 from recipes.measures import MEASURES, ServiceMeasures
@@ -80,7 +81,7 @@ class Operations:
             database=database,
             more_rules=[
                 *rules_of_jobs(self.retraining.book),
-                rule_of_drift(MODEL_ID, lambda: signals.requests_drift(MODEL_ID), subject="what cooks ask"),
+                rule_of_drift(MODEL_ID, lambda: signals.requests_drift(MODEL_ID), subject=say("what cooks ask")),
             ],
             clock=clock,
         )

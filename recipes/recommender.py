@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from mlops.clock import utc_now
 from mlops.errors import StoreUnavailable
+from mlops.sentences import say
 from mlops.store import Database
 from recipes.answer import Answer, Ask, Mode, Notice, Place, Shown
 from recipes.catalog import Catalogue, StoredRecipe
@@ -282,14 +283,14 @@ class Recommender:
         """The candidates as *ranker* orders them, and as *rival* does where there is one that can."""
         index = self.index
         if index is None:
-            raise IndexUnavailable("there is no index yet; run: recipes index")
+            raise IndexUnavailable(say("there is no index yet; run: recipes index"))
         vector = self._vector(understanding.free_text or ask.query)
         stages.end("encode")
         stages.place = None if vector is None or self.query_map is None else self.query_map.place(vector)
         terms = query_terms(understanding.words, self.lexicon, understanding.language)
         candidates = self._asked("index", lambda: index.candidates(vector, terms, rules))
         if vector is None and not len(candidates):
-            raise EncoderUnavailable("the words of the query find nothing, and the encoder does not answer")
+            raise EncoderUnavailable(say("the words of the query find nothing, and the encoder does not answer"))
         stages.end("retrieve")
         context = self._context(candidates.numbers, ask, rules)
         mode: Mode = "words_only" if vector is None else "full"

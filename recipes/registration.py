@@ -8,6 +8,7 @@ from importlib.metadata import version
 from mlops.clock import Clock, utc_now
 from mlops.errors import Conflict, VersionExists
 from mlops.model_registry import Lineage, ModelMetadata, ModelRegistry, ModelVersion
+from mlops.sentences import say
 from recipes.ranker import INITIAL_VERSION, MODEL_ID, HybridRanker
 
 _BY = "recipes"
@@ -27,7 +28,7 @@ def register_initial_model(registry: ModelRegistry, *, clock: Clock = utc_now) -
         return
     try:
         registry.promote(
-            MODEL_ID, INITIAL_VERSION, because="the first model of this installation", actor=_BY, expected=None
+            MODEL_ID, INITIAL_VERSION, because=say("the first model of this installation"), actor=_BY, expected=None
         )
     except Conflict:
         return  # another process of ours was first
@@ -40,13 +41,13 @@ def _register(registry: ModelRegistry, *, at: datetime) -> ModelVersion:
         INITIAL_VERSION,
         model_type="hybrid",
         timestamp=at,
-        description="The blend of the specification: 0.7 semantic + 0.3 popularity. Nothing in it was learned.",
+        description=say("The blend of the specification: 0.7 semantic + 0.3 popularity. Nothing in it was learned."),
         parameters={"semantic_weight": ranker.semantic_weight, "popularity_weight": ranker.popularity_weight},
     )
     lineage = Lineage(code_version=f"recipe-recommender {version('recipe-recommender')}")
     try:
         return registry.register(
-            metadata, artefact=ranker.files(), lineage=lineage, because="comes with the recommender", actor=_BY
+            metadata, artefact=ranker.files(), lineage=lineage, because=say("comes with the recommender"), actor=_BY
         )
     except VersionExists:
         # Another process of ours, of another release, was first.

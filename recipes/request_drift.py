@@ -31,6 +31,8 @@ QUESTION_COLUMNS = frozenset(_KINDS)
 OPTIONS = DriftOptions(threshold=0.15, alpha=0.001)
 
 _SEARCHED = ("full", "words_only")
+# Categories are read in any language.
+_NOT_ASKED = "–"
 _TIMES = (20, 30, 60)
 
 Columns = Mapping[str, np.ndarray[Any, Any]]
@@ -88,7 +90,7 @@ def _described(language: str, rules: Mapping[str, Any], n_candidates: int) -> di
     return {
         "language": language,
         "time_limit": _time_limit(rules.get("max_minutes")),
-        "meal": (rules.get("meals") or ["none"])[0],
+        "meal": (rules.get("meals") or [_NOT_ASKED])[0],
         "excludes": bool(rules.get("exclude") or rules.get("exclude_words")),
         "includes": bool(rules.get("include")),
         "candidates": n_candidates,
@@ -97,8 +99,8 @@ def _described(language: str, rules: Mapping[str, Any], n_candidates: int) -> di
 
 def _time_limit(minutes: int | None) -> str:
     if minutes is None:
-        return "none"
-    return next((f"up to {limit} min" for limit in _TIMES if minutes <= limit), "longer")
+        return _NOT_ASKED
+    return next((f"≤ {limit} min" for limit in _TIMES if minutes <= limit), f"> {_TIMES[-1]} min")
 
 
 def _first_request(database: Database) -> datetime | None:

@@ -21,6 +21,7 @@ from mlops.live_model import LiveModel, Served
 from mlops.memory import give_back_free_memory
 from mlops.model_registry import open_registry
 from mlops.monitoring.process import Total
+from mlops.sentences import say
 from mlops.store import Database
 from mlops.tracking import MirrorRunner
 from recipes import schema
@@ -223,7 +224,7 @@ class Service:
         if self._has_tables:
             self._attempt("database", self.database.check)
         if self.recommender.index is None:
-            self.problems.setdefault("index", "there is no index yet; run: recipes index")
+            self.problems.setdefault("index", say("there is no index yet; run: recipes index"))
         if self.live.problem is not None:
             self.problems["model"] = self.live.problem
         else:

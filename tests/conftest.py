@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import hypothesis
 import pytest
 
 from mlops import ModelRegistry
@@ -33,6 +34,10 @@ _QUIET = {"MLFLOW_TRACKING_URI": "off", "EXPLORATION_SHARE": "0"}
 OUR_VARIABLES = tuple(name.upper() for name in Settings.model_fields)
 # The toolkit's tables and the recommender's, in the order in which a service makes them.
 OUR_TABLES = (mlops_schema.MIGRATIONS, schema.MIGRATIONS)
+
+# Speed is for the benchmarks: an example may take as long as a busy machine needs.
+hypothesis.settings.register_profile("untimed", hypothesis.settings(deadline=None))
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)

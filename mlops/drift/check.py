@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from mlops.drift.shares import compare_shares
 from mlops.drift.summary import ColumnSummary, summarise_column
 from mlops.drift.vectors import Encoder, VectorSummary, compare_vectors, hashed_words
 from mlops.errors import DriftError
+from mlops.sentences import listed, say
 
 _DEFAULTS = DriftOptions()
 _SHOWN_VALUES = 5
@@ -103,12 +104,18 @@ class Checker:
         by_chance = self.options.alpha / n_columns
         if found.type_name == "no values" and was.kind:
             if found.n_rows and (was.n_missing / was.n_rows) ** found.n_rows <= by_chance:
-                yield Finding(was.name, "no values", f"{was.name} has no values any more.")
+                yield Finding(was.name, "no values", say("{column} has no values any more.", column=was.name))
         elif was.type_name != found.type_name and was.type_name != "no values":
-            sentence = f"{was.name} held {was.type_name} and now holds {found.type_name}."
+            sentence = say(
+                "{column} held {before} and now holds {now}.",
+                column=was.name,
+                before=was.type_name,
+                now=found.type_name,
+            )
             yield Finding(was.name, "type changed", sentence)
         elif was.summary is None:
-            yield Finding(was.name, "not judged", f"{was.name} is not judged: it holds {was.type_name}.")
+            sentence = say("{column} is not judged: it holds {what}.", column=was.name, what=was.type_name)
+            yield Finding(was.name, "not judged", sentence)
         else:
             yield from _of_values(was, found, by_chance=by_chance)
 
@@ -118,23 +125,36 @@ def _of_values(was: ColumnSummary, found: ColumnSummary, *, by_chance: float) ->
     is_news = value is not None and was.constant is None
     # The other values may be absent from a small window by chance.
     if is_news and found.summary and was.share_of(value or 0.0) ** found.summary.n <= by_chance:
-        yield Finding(was.name, "became constant", f"{was.name} is {value} in every row now.")
+        yield Finding(
+            was.name, "became constant", say("{column} is {value} in every row now.", column=was.name, value=value)
+        )
     if isinstance(was.summary, CategorySummary) and isinstance(found.summary, CategorySummary):
         new = new_values(was.summary, found.summary)
         if new:
             share = sum(found.summary.counts[value] for value in new) / found.summary.n
-            shown = ", ".join(new[:_SHOWN_VALUES]) + (", …" if len(new) > _SHOWN_VALUES else "")
-            values = "a new value" if len(new) == 1 else f"{len(new)} new values"
-            sentence = f"{was.name} has {values} in {share:.2%} of the rows: {shown}."
-            yield Finding(was.name, "new values", sentence)
+            yield Finding(was.name, "new values", _of_new(was.name, new, share))
+
+
+def _of_new(column: str, new: Sequence[str], share: float) -> str:
+    if len(new) == 1:
+        return say(
+            "{column} has a new value in {share:.2%} of the rows: {value}.", column=column, share=share, value=new[0]
+        )
+    return say(
+        "{column} has {n:d} new values in {share:.2%} of the rows: {values}.",
+        column=column,
+        n=len(new),
+        share=share,
+        values=listed([*new[:_SHOWN_VALUES], *(["…"] if len(new) > _SHOWN_VALUES else [])]),
+    )
 
 
 def _missing(name: str) -> Finding:
-    return Finding(name, "missing column", f"{name} is missing: the reference has it.")
+    return Finding(name, "missing column", say("{column} is missing: the reference has it.", column=name))
 
 
 def _new(name: str) -> Finding:
-    return Finding(name, "new column", f"{name} is new: the reference does not have it.")
+    return Finding(name, "new column", say("{column} is new: the reference does not have it.", column=name))
 
 
 def _columns_of(reference: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mlops.drift.options import DriftOptions
+from mlops.sentences import listed, say
 
 SCHEMA_VERSION = 1
 
@@ -187,13 +188,24 @@ class DriftReport:
     @property
     def sentence(self) -> str:
         """The verdict in one sentence."""
-        rows = f"{self.n_current:,} rows against {self.n_reference:,}"
+        rows = say("{now:,} rows against {before:,}", now=self.n_current, before=self.n_reference)
         if self.verdict == "not enough data":
-            return f"Nothing can be said: not enough data, {rows}."
-        drifted, problems = self.drifted_columns, self.problem_columns
-        counts = f"Drift in {len(drifted) or 'none'} of {len(self.compared_columns)} columns ({rows})"
-        told = f"{counts}: {_shown(drifted)}" if drifted else counts
-        return f"{told}; missing or of another form: {_shown(problems)}." if problems else f"{told}."
+            return say("Nothing can be said: not enough data, {rows}.", rows=rows)
+        drifted, n, problems = self.drifted_columns, len(self.compared_columns), self.problem_columns
+        told = (
+            say(
+                "Drift in {n:d} of {of:d} columns ({rows}): {columns}.",
+                n=len(drifted),
+                of=n,
+                rows=rows,
+                columns=_shown(drifted),
+            )
+            if drifted
+            else say("Drift in none of {of:d} columns ({rows}).", of=n, rows=rows)
+        )
+        if not problems:
+            return told
+        return f"{told[:-1]}; {say('missing or of another form: {columns}.', columns=_shown(problems))}"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, ready for JSON."""
@@ -228,7 +240,7 @@ class DriftReport:
 
 
 def _shown(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+    return listed([*names[:5], *(["…"] if len(names) > 5 else [])])
 
 
 def without_enough_data(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlops.evaluation.errors import BadInput, EmptyInput, LengthMismatch, NotFinite
+from mlops.sentences import say
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -68,7 +69,9 @@ def check_finite(values: AnyArray, name: str) -> None:
     if not ok.all():
         at = tuple(int(index) for index in np.argwhere(~ok)[0])
         where = at[0] if len(at) == 1 else at
-        raise NotFinite(f"{name}[{where}] is {values[at]}; every number must be finite")
+        raise NotFinite(
+            say("{name}[{place}] is {value}; every number must be finite", name=name, place=where, value=values[at])
+        )
 
 
 def check_same_shape(first: AnyArray, second: AnyArray, names: tuple[str, str]) -> None:

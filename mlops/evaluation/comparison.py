@@ -15,6 +15,7 @@ from mlops.evaluation._arrays import Floats, check_finite, check_same_shape, vec
 from mlops.evaluation._resampling import bca_levels, bootstrap_means, randomisation_p_value
 from mlops.evaluation.errors import BadInput, EmptyInput, LengthMismatch, NotFinite
 from mlops.evaluation.results import MetricResult
+from mlops.sentences import listed, say
 
 Verdict = Literal["better", "not worse", "worse", "cannot tell"]
 Method = Literal["percentile", "bca"]
@@ -131,7 +132,13 @@ def compare(
     before, after = _paired(champion, challenger)
     largest = max(float(np.abs(before).max()), float(np.abs(after).max()))
     if largest > _LARGEST:
-        raise NotFinite(f"a value of {largest:.3g} is too large to be summed up; the largest is {_LARGEST}")
+        raise NotFinite(
+            say(
+                "a value of {value:.3g} is too large to be summed up; the largest is {largest:g}",
+                value=largest,
+                largest=_LARGEST,
+            )
+        )
     return _decided(_measured(before, after, rules, _name(champion, metric)), min_units)
 
 
@@ -234,12 +241,17 @@ def _by_unit(values: Values) -> dict[Any, float] | None:
 
 def _aligned(champion: dict[Any, float], challenger: dict[Any, float]) -> tuple[Floats, Floats]:
     if not champion:
-        raise EmptyInput("champion has no unit")
+        raise EmptyInput(say("champion has no unit"))
     if champion.keys() != challenger.keys():
         some = sorted(map(repr, champion.keys() ^ challenger.keys()))[:3]
         raise LengthMismatch(
-            f"champion ({len(champion)} units) and challenger ({len(challenger)}) were not measured on the same units; "
-            f"only one of them has {', '.join(some)}"
+            say(
+                "champion ({before:d} units) and challenger ({after:d}) were not measured on the same units; only one "
+                "of them has {units}",
+                before=len(champion),
+                after=len(challenger),
+                units=listed(some),
+            )
         )
     # In the order of the champion's units, so that a seed gives the same numbers whatever the challenger's order.
     before = np.array(list(champion.values()), np.float64)
@@ -300,8 +312,10 @@ def _detectable(differences: Floats, rules: _Rules) -> float | None:
 
 def _decided(one: Comparison, min_units: int) -> Comparison:
     if one.n_units < min_units:
-        reason = f"{one.n_units} units are too few to tell; {min_units} are needed"
-        return replace(one, verdict="cannot tell", sentence=f"Cannot tell: {reason}.")
+        few = say(
+            "Cannot tell: {n:d} units are too few to tell; {wanted:d} are needed.", n=one.n_units, wanted=min_units
+        )
+        return replace(one, verdict="cannot tell", sentence=few)
     verdict = _verdict(one)
     return replace(one, verdict=verdict, sentence=_sentence(one, verdict))
 
@@ -317,15 +331,52 @@ def _verdict(one: Comparison) -> Verdict:
 
 
 def _sentence(one: Comparison, verdict: Verdict) -> str:
-    relative = "" if one.effect_relative is None else f" ({one.effect_relative:+.1%})"
-    figures = (
-        f"{one.metric} {one.champion_mean:.4f} → {one.challenger_mean:.4f}, {one.effect:+.4f}{relative}, "
-        f"{1 - one.alpha:.0%} interval {one.low:+.4f} to {one.high:+.4f}, p = {one.p_adjusted:.3g}, "
-        f"{one.n_units} units"
+    told = [_told(verdict, _figures(one))]
+    if verdict == "not worse":
+        told.append(say("at most {margin:g} worse.", margin=one.margin))
+    if verdict == "cannot tell":
+        told.append(
+            say("{n:d} units show effects from {effect:.4f} on.", n=one.n_units, effect=one.smallest_detectable)
+        )
+    if one.n_looks and one.n_looks > 1:
+        told.append(say("look number {n:d} at this holdout.", n=one.n_looks))
+    return f"{'; '.join(each.removesuffix('.') for each in told)}."
+
+
+def _told(verdict: Verdict, figures: str) -> str:
+    return {
+        "better": say("Better: {figures}.", figures=figures),
+        "not worse": say("Not worse: {figures}.", figures=figures),
+        "worse": say("Worse: {figures}.", figures=figures),
+        "cannot tell": say("Cannot tell: {figures}.", figures=figures),
+    }[verdict]
+
+
+def _figures(one: Comparison) -> str:
+    interval = say(
+        "{low:+.4f} to {high:+.4f}, p = {p:.3g}, {n:d} units",
+        low=one.low,
+        high=one.high,
+        p=one.p_adjusted,
+        n=one.n_units,
     )
-    more = {
-        "not worse": f"; at most {one.margin:g} worse",
-        "cannot tell": f"; {one.n_units} units show effects from {one.smallest_detectable:.4f} on",
-    }.get(verdict, "")
-    looks = f"; look number {one.n_looks} at this holdout" if one.n_looks and one.n_looks > 1 else ""
-    return f"{verdict.capitalize()}: {figures}{more}{looks}."
+    if one.effect_relative is None:
+        return say(
+            "{metric} {before:.4f} → {after:.4f}, {effect:+.4f}, {level:.0%} interval {interval}",
+            metric=one.metric,
+            before=one.champion_mean,
+            after=one.challenger_mean,
+            effect=one.effect,
+            level=1 - one.alpha,
+            interval=interval,
+        )
+    return say(
+        "{metric} {before:.4f} → {after:.4f}, {effect:+.4f} ({relative:+.1%}), {level:.0%} interval {interval}",
+        metric=one.metric,
+        before=one.champion_mean,
+        after=one.challenger_mean,
+        effect=one.effect,
+        relative=one.effect_relative,
+        level=1 - one.alpha,
+        interval=interval,
+    )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from mlops.evaluation.comparison import Comparison, compare
 from mlops.evaluation.errors import BadGate, BadInput
 from mlops.evaluation.results import Evaluation
-from mlops.reports.figures import shown_number
+from mlops.sentences import listed, say
 
 Outcome = Literal["passed", "failed", "cannot tell"]
 Figures = Mapping[str, float | int | str | None]
@@ -72,8 +72,7 @@ def beats(metric: str, *, by: float = 0.0, alpha: float = 0.05) -> Gate:
             return compared
         gain = compared.effect if compared.higher_is_better else -compared.effect
         if compared.verdict == "better" and gain < by:
-            reason = f"{_lower_first(compared.sentence)} That is less than the {shown_number(by)} asked for."
-            return GateVerdict(name, "failed", f"{metric}: {reason}", _figures_of(compared))
+            return GateVerdict(name, "failed", _gains_too_little(metric, compared, by), _figures_of(compared))
         outcome: Outcome = "passed" if compared.verdict == "better" else "failed"
         if compared.verdict == "cannot tell":
             outcome = "cannot tell"
@@ -120,7 +119,7 @@ def stays_below(figure: str, limit: float) -> Gate:
         BadGate: *limit* is not finite.
     """
     _check_range("stays_below", "limit", limit)
-    return _bounded(f"stays_below({figure})", figure, limit, lambda value: value < limit, "below")
+    return _bounded(f"stays_below({figure})", figure, limit, lambda value: value < limit, _below)
 
 
 def stays_above(figure: str, limit: float) -> Gate:
@@ -130,7 +129,7 @@ def stays_above(figure: str, limit: float) -> Gate:
         BadGate: *limit* is not finite.
     """
     _check_range("stays_above", "limit", limit)
-    return _bounded(f"stays_above({figure})", figure, limit, lambda value: value >= limit, "at or above")
+    return _bounded(f"stays_above({figure})", figure, limit, lambda value: value >= limit, _above)
 
 
 def covers(at_least: float, *, slack: float = 1.0) -> Gate:
@@ -166,13 +165,12 @@ def keeps_golden(*, at_most_lost: int = 0) -> Gate:
         kept = [query for query, is_right in champion.golden.items() if is_right]
         unasked = [query for query in kept if query not in challenger.golden]
         if not kept or unasked:
-            reason = f"{unasked[0]!r} was not asked" if unasked else "the champion answers none"
-            return GateVerdict("keeps_golden", "cannot tell", f"Golden queries cannot be compared: {reason}.")
+            unknown = say("{query!r} was not asked", query=unasked[0]) if unasked else say("the champion answers none")
+            return GateVerdict("keeps_golden", "cannot tell", _incomparable(say("Golden queries"), unknown))
         lost = [query for query in kept if not challenger.golden[query]]
-        some = f": {', '.join(map(repr, lost[:3]))}{' …' if len(lost) > 3 else ''}" if lost else ""
-        sentence = f"{len(lost)} of {len(kept)} golden queries are lost{some}; at most {at_most_lost} may be."
         outcome: Outcome = "passed" if len(lost) <= at_most_lost else "failed"
-        return GateVerdict("keeps_golden", outcome, sentence, {"lost": len(lost), "golden": len(kept)})
+        figures = {"lost": len(lost), "golden": len(kept)}
+        return GateVerdict("keeps_golden", outcome, _lost_of(lost, len(kept), at_most_lost), figures)
 
     return gate
 
@@ -183,11 +181,13 @@ def output_valid() -> Gate:
     def gate(challenger: Evaluation, champion: Evaluation) -> GateVerdict:
         del champion
         if challenger.problems is None:
-            return GateVerdict("output_valid", "cannot tell", "Nobody looked at the challenger's output.")
+            return GateVerdict("output_valid", "cannot tell", say("Nobody looked at the challenger's output."))
         n_problems = len(challenger.problems)
         if not n_problems:
-            return GateVerdict("output_valid", "passed", "The output is valid.", {"problems": 0})
-        sentence = f"The output has {n_problems} problem(s), the first: {challenger.problems[0]}."
+            return GateVerdict("output_valid", "passed", say("The output is valid."), {"problems": 0})
+        sentence = say(
+            "The output has {n:d} problem(s), the first: {problem}.", n=n_problems, problem=challenger.problems[0]
+        )
         return GateVerdict("output_valid", "failed", sentence, {"problems": n_problems})
 
     return gate
@@ -262,11 +262,37 @@ def _compared(
 ) -> Comparison | GateVerdict:
     for evaluation in (challenger, champion):
         if metric not in evaluation.metrics:
-            return GateVerdict(name, "cannot tell", f"{evaluation.label} has no {metric}.")
+            return GateVerdict(name, "cannot tell", _has_no(evaluation, metric))
     try:
         return compare(champion.metrics[metric], challenger.metrics[metric], **options)  # type: ignore[arg-type]
     except BadInput as error:
-        return GateVerdict(name, "cannot tell", f"{metric} cannot be compared: {error}.")
+        return GateVerdict(name, "cannot tell", _incomparable(metric, str(error)))
+
+
+def _has_no(evaluation: Evaluation, name: str) -> str:
+    return say("{version} has no {metric}.", version=evaluation.label, metric=name)
+
+
+def _incomparable(what: str, why: str) -> str:
+    return say("{what} cannot be compared: {why}.", what=what, why=why)
+
+
+def _gains_too_little(metric: str, compared: Comparison, by: float) -> str:
+    figures = compared.sentence.removeprefix("Better: ").removesuffix(".")
+    better = say("{metric}: better: {figures}.", metric=metric, figures=figures)
+    return f"{better} {say('That is less than the {asked:,} asked for.', asked=_short(by))}"
+
+
+def _lost_of(lost: Sequence[str], n_kept: int, at_most: int) -> str:
+    if not lost:
+        return say("{n:d} of {of:d} golden queries are lost; at most {limit:d} may be.", n=0, of=n_kept, limit=at_most)
+    return say(
+        "{n:d} of {of:d} golden queries are lost: {queries}; at most {limit:d} may be.",
+        n=len(lost),
+        of=n_kept,
+        queries=listed(map(repr, lost[:3])) + (" …" if len(lost) > 3 else ""),
+        limit=at_most,
+    )
 
 
 def _figures_of(one: Comparison) -> Figures:
@@ -277,23 +303,62 @@ def _figures_of(one: Comparison) -> Figures:
 def _figure_holds(name: str, figure: str, now: float, before: float, slack: float) -> GateVerdict:
     figures = {"challenger": now, "champion": before, "slack": slack}
     if not (math.isfinite(now) and math.isfinite(before)):
-        return GateVerdict(name, "cannot tell", f"{figure} is {before} before and {now} now.", {"slack": slack})
-    is_kept = now >= before - slack
-    sentence = (
-        f"{figure} {shown_number(before)} → {shown_number(now)}, "
-        f"{'within' if is_kept else 'beyond'} the slack of {shown_number(slack)}."
+        unknown = say("{figure} is {before} before and {now} now.", figure=figure, before=before, now=now)
+        return GateVerdict(name, "cannot tell", unknown, {"slack": slack})
+    short = [_short(value) for value in (before, now, slack)]
+    if now >= before - slack:
+        return GateVerdict(name, "passed", _within(figure, *short), figures)
+    return GateVerdict(name, "failed", _beyond(figure, *short), figures)
+
+
+def _within(figure: str, before: float, now: float, slack: float) -> str:
+    return say(
+        "{figure} {before:,} → {now:,}, within the slack of {slack:,}.",
+        figure=figure,
+        before=before,
+        now=now,
+        slack=slack,
     )
-    return GateVerdict(name, "passed" if is_kept else "failed", sentence, figures)
 
 
-def _bounded(name: str, figure: str, limit: float, is_right: Callable[[float], bool], words: str) -> Gate:
+def _beyond(figure: str, before: float, now: float, slack: float) -> str:
+    return say(
+        "{figure} {before:,} → {now:,}, beyond the slack of {slack:,}.",
+        figure=figure,
+        before=before,
+        now=now,
+        slack=slack,
+    )
+
+
+def _below(figure: str, value: float, limit: float) -> str:
+    return say("{figure} is {value:,}; it must be below {limit:,}.", figure=figure, value=value, limit=limit)
+
+
+def _above(figure: str, value: float, limit: float) -> str:
+    return say("{figure} is {value:,}; it must be at or above {limit:,}.", figure=figure, value=value, limit=limit)
+
+
+def _short(value: float) -> float:
+    """*value* with at most four significant digits, or whole where it is large."""
+    short = float(f"{value:.4g}") if abs(value) < 10_000 else round(value)
+    return int(short) if float(short).is_integer() else short
+
+
+def _bounded(
+    name: str,
+    figure: str,
+    limit: float,
+    is_right: Callable[[float], bool],
+    told: Callable[[str, float, float], str],
+) -> Gate:
     def gate(challenger: Evaluation, champion: Evaluation) -> GateVerdict:
         del champion
         value = challenger.figures.get(figure, math.nan)
         if not math.isfinite(value):
-            return GateVerdict(name, "cannot tell", f"{challenger.label} has no {figure}.", {"limit": limit})
+            return GateVerdict(name, "cannot tell", _has_no(challenger, figure), {"limit": limit})
         outcome: Outcome = "passed" if is_right(value) else "failed"
-        sentence = f"{figure} is {shown_number(value)}; it must be {words} {shown_number(limit)}."
+        sentence = told(figure, _short(value), _short(limit))
         return GateVerdict(name, outcome, sentence, {figure: value, "limit": limit})
 
     return gate
@@ -308,7 +373,3 @@ def _check_range(gate: str, name: str, value: float, *, low: float = -math.inf, 
 def _check_level(gate: str, alpha: float) -> None:
     if not 0 < alpha < 1:
         raise BadGate(f"alpha of {gate} must lie between 0 and 1, got {alpha}")
-
-
-def _lower_first(sentence: str) -> str:
-    return sentence[:1].lower() + sentence[1:]

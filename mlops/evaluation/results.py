@@ -11,6 +11,7 @@ import numpy as np
 
 from mlops.evaluation._arrays import AnyArray, Floats
 from mlops.evaluation.errors import LengthMismatch, NothingRelevant
+from mlops.sentences import say
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,13 @@ class MetricResult:
             NothingRelevant: there is no such query.
         """
         if not self.values.size:
-            raise NothingRelevant(f"none of the {self.n_queries} queries has a relevant item: there is no {self.name}")
+            raise NothingRelevant(
+                say(
+                    "none of the {n:d} queries has a relevant item: there is no {metric}",
+                    n=self.n_queries,
+                    metric=self.name,
+                )
+            )
         return float(self.values.mean())
 
     def to_dict(self) -> dict[str, Any]:

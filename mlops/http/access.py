@@ -117,7 +117,7 @@ class Access:
         if not holder.reaches(scope):
             raise NotAllowed(
                 say(
-                    "the key {key!r} has the scope {scope}, and this needs {needed}",
+                    "the key {key!r} has the scope {scope!s}, and this needs {needed!s}",
                     key=holder.name,
                     scope=holder.scope,
                     needed=scope,
@@ -157,7 +157,7 @@ def is_from_our_pages(request: Request) -> bool:
 
 
 def _needs_a_key(scope: Scope) -> str:
-    needed = say("this needs an API key of scope {scope}, as Authorization: Bearer … or X-API-Key: …", scope=scope)
+    needed = say("this needs an API key of scope {scope!s}, as Authorization: Bearer … or X-API-Key: …", scope=scope)
     return f"{needed}; {say('make one with: {command}', command=f'{_MAKE_A_KEY} {scope}')}"
 
 

@@ -103,7 +103,7 @@ def _add_models(routes: APIRouter, registry: ModelRegistry, serving: Serving) ->
         champion = registry.get_production_model(model_id)
         if champion is None:
             _known_model(registry, model_id)
-            raise UnknownVersion(say("{model} has no version in production", model=model_id))
+            raise UnknownVersion(say("{model!s} has no version in production", model=model_id))
         return json_response(champion.to_dict())
 
 

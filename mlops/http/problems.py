@@ -133,7 +133,7 @@ def _detail(request: Request, error: HTTPException) -> str:
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allowed = (error.headers or {}).get("Allow", "another method")
         method = _presentable(request.method)
-        return say("{method} is not possible at this address; use {allowed}.", method=method, allowed=allowed)
+        return say("{method!s} is not possible at this address; use {allowed}.", method=method, allowed=allowed)
     return str(error.detail)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
-from mlops.reports.figures import shown_number
+from mlops.reports.figures import shown_number, shown_p_value
 from mlops.sentences import Translation
 
 Language = Literal["es", "en"]
@@ -100,16 +100,14 @@ class Words:
 
     def p_value(self, value: float) -> str:
         """A probability that chance explains what was seen: "0,021", and "< 0,001" where it is smaller than that."""
-        if value < _LEAST_P:
-            return f"<\N{NO-BREAK SPACE}{self.number(_LEAST_P)}"
-        return self.number(float(f"{value:.2g}"))
+        text = shown_p_value(value)
+        return text.translate(_SWAPPED) if self.language == "es" else text
 
     def time(self, at: datetime) -> str:
         """*at* in UTC, to the minute."""
         return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-_LEAST_P = 0.001
 _SWAPPED = str.maketrans({",": ".", ".": ","})
 
 

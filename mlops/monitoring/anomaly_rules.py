@@ -13,6 +13,7 @@ from mlops.monitoring.hour_of_week import HourOfWeek, UsualHours
 from mlops.monitoring.protocol import Bucket, Metrics
 from mlops.monitoring.rules import Check, Finding, NoData
 from mlops.monitoring.streaming import Judgement, StreamingDetector
+from mlops.sentences import say
 
 _log = logging.getLogger("mlops.monitoring")
 
@@ -111,7 +112,7 @@ class _Unusual:
             judgement = replace(judgement, verdict="ok")
         self._last = (bucket, judgement)
         if judgement.verdict == "level shift":
-            self._shift = self._finding(bucket, judgement, "has moved to another level")
+            self._shift = self._finding(bucket, judgement)
         elif judgement.verdict != "warming up":
             self._shift = None
 
@@ -145,14 +146,27 @@ class _Unusual:
         if judgement.verdict == "warming up":
             return NoData(f"{judgement.n} minutes of {self._metric} are too few to tell what is usual")
         if judgement.verdict == "anomaly":
-            return self._finding(bucket, judgement, "is unusual")
+            return self._finding(bucket, judgement)
         return None
 
-    def _finding(self, bucket: Bucket, judgement: Judgement, what: str) -> Finding:
+    def _finding(self, bucket: Bucket, judgement: Judgement) -> Finding:
         usual, value = self._usual(judgement), bucket.stats[self._stat]
+        figures = say(
+            "{value:.4g} at {at:%H:%M} UTC, where {usual:.4g} is usual", value=value, at=bucket.since, usual=usual
+        )
+        if judgement.verdict == "level shift":
+            sentence = say(
+                "{stat} of {metric} has moved to another level: {figures}",
+                stat=self._stat,
+                metric=self._metric,
+                figures=figures,
+            )
+        else:
+            sentence = say(
+                "{stat} of {metric} is unusual: {figures}", stat=self._stat, metric=self._metric, figures=figures
+            )
         return Finding(
-            f"{self._stat} of {self._metric} {what}: {value:.4g} at {bucket.since:%H:%M} UTC, "
-            f"where {usual:.4g} is usual",
+            sentence,
             evidence={
                 "metric": self._metric, "stat": self._stat, "value": value, "usual": usual, "score": judgement.score,
                 "verdict": judgement.verdict, "baseline": judgement.baseline, "n": judgement.n,

@@ -10,6 +10,7 @@ from mlops.clock import Clock, utc_now
 from mlops.monitoring.degradation import lower_is_better
 from mlops.monitoring.protocol import Metrics, Stats
 from mlops.monitoring.thresholds import Thresholds, thresholds_of
+from mlops.sentences import say
 
 Status = Literal["healthy", "degraded", "unhealthy", "no data"]
 
@@ -150,14 +151,23 @@ def _failing(errors: Stats, lines: Thresholds) -> list[str]:
     rate = errors.get("mean", 0.0)
     if rate <= lines.error_rate:
         return []
-    return [f"{rate:.1%} of {errors['count']:.0f} requests failed; the line is {lines.error_rate:.1%}"]
+    return [
+        say(
+            "{share:.1%} of {n:.0f} requests failed; the line is {line:.1%}",
+            share=rate,
+            n=errors["count"],
+            line=lines.error_rate,
+        )
+    ]
 
 
 def _slow(latency: Stats, lines: Thresholds) -> list[str]:
     p95 = latency.get("p95", 0.0)
     if p95 <= lines.latency_ms:
         return []
-    return [f"5 % of requests took longer than {p95:.0f} ms; the line is {lines.latency_ms:g} ms"]
+    return [
+        say("5 % of requests took longer than {p95:.0f} ms; the line is {line:g} ms", p95=p95, line=lines.latency_ms)
+    ]
 
 
 def _part(check: PartCheck) -> dict[str, Any]:

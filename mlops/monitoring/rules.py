@@ -13,6 +13,7 @@ from mlops.monitoring.hour_of_week import UsualHours
 from mlops.monitoring.protocol import Metrics
 from mlops.monitoring.slo import Burn, Slo, burns
 from mlops.monitoring.thresholds import Thresholds
+from mlops.sentences import listed, say
 from mlops.store import Database
 
 # Rules of rates look at so much, and say nothing of fewer requests.
@@ -84,11 +85,12 @@ def default_rules(thresholds: Thresholds | None = None, *, database: Database | 
         Rule("slo_latency", budget_burns(latency), (*base, "latency")),
         Rule("latency_unusual", unusual_latency, (*base, "latency", "slo_latency")),
         Rule("traffic_unusual", unusual_traffic, base),
-        Rule("dropped", counted("dropped_count", "were dropped", by="queue"), base),
-        Rule("label_overflow", counted("label_overflow_count", "points had a label too many", severity="info")),
-        Rule("metric_writes", counted("metric_write_failures", "writes of metrics failed or were torn"), base),
+        Rule("dropped", counted("dropped_count", say("were dropped"), by="queue"), base),
+        Rule("label_overflow", counted("label_overflow_count", say("points had a label too many"), severity="info")),
+        Rule("metric_writes", counted("metric_write_failures", say("writes of metrics failed or were torn")), base),
         Rule(
-            "answer_problems", counted("answer_problem_count", "answers broke a rule", severity="critical", by="kind")
+            "answer_problems",
+            counted("answer_problem_count", say("answers broke a rule"), severity="critical", by="kind"),
         ),
     ]
 
@@ -122,8 +124,13 @@ def latency_above(
         if stats["p95"] <= threshold_ms:
             return None
         return Finding(
-            f"5 % of {n} requests in {window_minutes:g} minutes took longer than {stats['p95']:.0f} ms; "
-            f"the line is {threshold_ms:g} ms",
+            say(
+                "5 % of {n:d} requests in {minutes:g} minutes took longer than {p95:.0f} ms; the line is {line:g} ms",
+                n=n,
+                minutes=window_minutes,
+                p95=stats["p95"],
+                line=threshold_ms,
+            ),
             severity="critical",
             evidence={"metric": metric, "window_minutes": window_minutes, "threshold_ms": threshold_ms, **stats},
         )
@@ -152,8 +159,16 @@ def error_rate_above(
         if least <= threshold:
             return None
         return Finding(
-            f"{failed} of {n} requests in {window_minutes:g} minutes failed ({failed / n:.1%}, at least {least:.1%}); "
-            f"the line is {threshold:.1%}",
+            say(
+                "{failed:d} of {n:d} requests in {minutes:g} minutes failed ({share:.1%}, at least {least:.1%}); "
+                "the line is {line:.1%}",
+                failed=failed,
+                n=n,
+                minutes=window_minutes,
+                share=failed / n,
+                least=least,
+                line=threshold,
+            ),
             severity="critical",
             evidence={
                 "metric": metric, "n": n, "failed": failed, "error_rate": failed / n, "at_least": least,
@@ -190,9 +205,17 @@ def budget_burns(slo: Slo) -> Check:
 def _burning(slo: Slo, burn: Burn) -> Finding:
     window = burn.window
     return Finding(
-        f"the error budget of {slo.name} (objective {slo.objective:.3%}) burns {burn.long:.1f} times too fast over "
-        f"{window.long_minutes:g} minutes and {burn.short:.1f} times over {window.short_minutes:g}; "
-        f"the line is {window.factor:g}",
+        say(
+            "the error budget of {name} (objective {objective:.3%}) burns {long:.1f} times too fast over "
+            "{long_minutes:g} minutes and {short:.1f} times over {short_minutes:g}; the line is {factor:g}",
+            name=slo.name,
+            objective=slo.objective,
+            long=burn.long,
+            long_minutes=window.long_minutes,
+            short=burn.short,
+            short_minutes=window.short_minutes,
+            factor=window.factor,
+        ),
         severity="critical" if window.severity == "critical" else "warning",
         evidence={
             "metric": slo.metric, "objective": slo.objective, "factor": window.factor,
@@ -224,14 +247,20 @@ def counted(
             return None
         parts = {} if by is None else metrics.stats_by(metric, by, window_minutes, until=now)
         shares = {name: total for name, stats in parts.items() if (total := _total(stats)) > 0}
-        where = f" ({', '.join(f'{name}: {total:g}' for name, total in sorted(shares.items()))})" if shares else ""
         return Finding(
-            f"{n:g} {what} in {window_minutes:g} minutes{where}",
+            _counted_so_far(n, what, window_minutes, shares),
             severity=severity,
             evidence={"metric": metric, "n": n, "window_minutes": window_minutes, "by": shares},
         )
 
     return check
+
+
+def _counted_so_far(n: float, what: str, minutes: float, shares: Mapping[str, float]) -> str:
+    if not shares:
+        return say("{n:g} {what} in {minutes:g} minutes", n=n, what=what, minutes=minutes)
+    parts = listed(f"{name}: {total:g}" for name, total in sorted(shares.items()))
+    return say("{n:g} {what} in {minutes:g} minutes ({parts})", n=n, what=what, minutes=minutes, parts=parts)
 
 
 def _total(stats: Mapping[str, float]) -> float:

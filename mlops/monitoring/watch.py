@@ -16,6 +16,7 @@ from mlops.monitoring.alert_records import Firing, key_of
 from mlops.monitoring.patient_book import PatientBook
 from mlops.monitoring.protocol import Metrics
 from mlops.monitoring.rules import Finding, NoData, Rule, checked_order
+from mlops.sentences import say
 from mlops.store.leases import Lease, Leases
 
 _log = logging.getLogger("mlops.monitoring")
@@ -135,8 +136,11 @@ class Watch:
             found = rule.check(self._metrics, now)
         except Exception as error:
             _log.exception("the rule %s failed", rule.name)
-            sentence = (
-                f"the rule {rule.name} failed, so what it watches is not watched: {type(error).__name__}: {error}"
+            sentence = say(
+                "the rule {rule} failed, so what it watches is not watched: {kind}: {error}",
+                rule=rule.name,
+                kind=type(error).__name__,
+                error=error,
             )
             return Firing(RULE_BROKEN, sentence, labels={"rule": rule.name})
         if isinstance(found, Finding):
@@ -170,7 +174,8 @@ class Watch:
         self._n_clean[key] = self._n_clean.get(key, 0) + 1
         if self._n_clean[key] < LOOKS_TO_RESOLVE:
             return False
-        if self._book.resolve_key(key, because=f"{LOOKS_TO_RESOLVE} looks in a row found nothing") is None:
+        because = say("{n:d} looks in a row found nothing", n=LOOKS_TO_RESOLVE)
+        if self._book.resolve_key(key, because=because) is None:
             # A person was first; or the database is away, and it is asked again which alerts are open.
             self._open = None
             return False

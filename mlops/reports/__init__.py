@@ -2,9 +2,23 @@
 
 from mlops.reports._svg import Drawing
 from mlops.reports.errors import BadChart, ReportError
-from mlops.reports.figures import shown_number, shown_share, shown_time
+from mlops.reports.figures import shown_number, shown_p_value, shown_share, shown_time
 from mlops.reports.over_time import Happening, Limit, Plot, Trace, time_chart, time_columns
-from mlops.reports.page import Badge, Chart, Facts, Legend, Link, Prose, Said, Section, Table, render_page, save_page
+from mlops.reports.page import (
+    Badge,
+    Chart,
+    Facts,
+    Legend,
+    Link,
+    Prose,
+    PValue,
+    Said,
+    Section,
+    Share,
+    Table,
+    render_page,
+    save_page,
+)
 from mlops.reports.progress import progress_bar
 from mlops.reports.sequence import Bounds, sequence_chart
 from mlops.reports.spots import MOST_SPOTS, Landmark, Spot, spot_map
@@ -27,11 +41,13 @@ __all__ = [
     "Line",
     "Link",
     "Mark",
+    "PValue",
     "Plot",
     "Prose",
     "ReportError",
     "Said",
     "Section",
+    "Share",
     "Spot",
     "Table",
     "Trace",
@@ -45,6 +61,7 @@ __all__ = [
     "save_page",
     "sequence_chart",
     "shown_number",
+    "shown_p_value",
     "shown_share",
     "shown_time",
     "spot_map",

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
+# Nobody decides otherwise on a smaller one.
+LEAST_P = 0.001
+
 
 def shown_number(value: float, *, digits: int = 4) -> str:
     """*value* with at most *digits* significant digits; whole numbers in full, with separators.
@@ -30,6 +33,15 @@ def shown_share(value: float) -> str:
     percent = 100 * value
     text = f"{percent:.1f}" if abs(percent) >= 1 or percent == 0 else f"{percent:.2g}"
     return f"{_minus(text)} %"
+
+
+def shown_p_value(value: float) -> str:
+    """A probability that chance explains what was seen; how far below 0.001 it is says nothing more.
+
+    >>> shown_p_value(0.02134), shown_p_value(3e-12)
+    ('0.021', '<\\xa00.001')
+    """
+    return f"<\N{NO-BREAK SPACE}{LEAST_P}" if value < LEAST_P else shown_number(float(f"{value:.2g}"))
 
 
 def shown_time(at: datetime) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from markupsafe import Markup, escape
 
 from mlops.reports._svg import Drawing, Rows
-from mlops.reports.figures import shown_number, shown_time
+from mlops.reports.figures import shown_number, shown_p_value, shown_share, shown_time
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -76,10 +76,18 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A sentence as it was kept, in its own *language*, whatever that of the page is."""
+    """A sentence as it was kept, in its own *language*, whatever that of the page is; empty where nobody knows it."""
 
     text: str
     language: str = "en"
+
+
+class Share(float):
+    """A number of 0 to 1, or the difference of two, that people read as a percentage; to programs it is the number."""
+
+
+class PValue(float):
+    """A probability that chance explains what was seen: people need not know how far below 0.001 it is."""
 
 
 Cell = str | float | int | bool | datetime | Badge | Chart | Link | Said | None
@@ -184,6 +192,8 @@ class Manner:
     """
 
     number: Callable[[float], str] = shown_number
+    share: Callable[[float], str] = shown_share
+    p_value: Callable[[float], str] = shown_p_value
     time: Callable[[datetime], str] = shown_time
     yes: str = "yes"
     no: str = "no"
@@ -210,4 +220,8 @@ class Manner:
             return escape(self.yes if value else self.no)
         if isinstance(value, datetime):
             return Markup('<time datetime="{}">{}</time>').format(value.isoformat(), self.time(value))
+        if isinstance(value, Share):
+            return escape(self.share(value))
+        if isinstance(value, PValue):
+            return escape(self.p_value(value))
         return escape(self.number(value) if isinstance(value, int | float) else value)

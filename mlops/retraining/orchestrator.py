@@ -135,7 +135,7 @@ class RetrainingOrchestrator:
         ):
             raise JobOpen(
                 say(
-                    "job {job:d} of {model} is {state}, with other parameters; cancel it first",
+                    "job {job:d} of {model!s} is {state}, with other parameters; cancel it first",
                     job=job.job_id,
                     model=model_id,
                     state=job.state,

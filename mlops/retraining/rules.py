@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
+from mlops.monitoring.alert_records import Severity
 from mlops.monitoring.protocol import Metrics
 from mlops.monitoring.rules import Check, Finding, NoData, Rule
 from mlops.retraining.book import JobBook
 from mlops.retraining.jobs import RetrainingJob
 from mlops.retraining.needs import ColumnDrift
+from mlops.sentences import listed, say
 
 # Afterwards it is history, and `mlops retrain jobs` tells it.
 RECENT = timedelta(days=1)
@@ -35,11 +37,12 @@ def rule_of_drift(
     """
     asked_at: datetime | None = None
     last: Finding | NoData | None = None
+    moved = subject or say("what comes to {model}", model=model_id)
 
     def check(_metrics: Metrics, now: datetime) -> Finding | NoData | None:
         nonlocal asked_at, last
         if asked_at is None or abs(now - asked_at) >= DRIFT_EVERY:
-            last, asked_at = _drift_found(model_id, subject or f"what comes to {model_id}", drift()), now
+            last, asked_at = _drift_found(model_id, moved, drift()), now
         return last
 
     return Rule("data_drift", check)
@@ -51,9 +54,16 @@ def _drift_found(model_id: str, subject: str, columns: Sequence[ColumnDrift] | N
     drifted = [one for one in columns if one.drifted]
     if not drifted:
         return None
-    shown = ", ".join(f"{one.column} {one.score:.2f} (limit {one.threshold:.2f})" for one in drifted)
+    # In the words of the need of a training, which is what they are read by.
+    shown = listed(f"{one.column} {one.score:.2f} (limit {one.threshold:.2f})" for one in drifted)
     return Finding(
-        f"{subject} has drifted in {len(drifted)} of {len(columns)} columns: {shown}",
+        say(
+            "{subject} has drifted in {n:d} of {of:d} columns: {columns}",
+            subject=subject,
+            n=len(drifted),
+            of=len(columns),
+            columns=shown,
+        ),
         labels={"model_id": model_id},
         evidence={"columns": [asdict(one) for one in columns]},
     )
@@ -66,7 +76,11 @@ def _failed(book: JobBook) -> Check:
         for job in book.listed(limit=_MOST):
             newest.setdefault(job.model_id, job)
         failed = [job for job in newest.values() if job.state == "failed" and _is_recent(job, now)]
-        return _finding(failed, "training {id} of {model} failed: {reason}", severity="warning")
+        told = [
+            say("training {job:d} of {model} failed: {reason}", job=job.job_id, model=job.model_id, reason=job.reason)
+            for job in failed
+        ]
+        return _finding(failed, told, severity="warning")
 
     return check
 
@@ -74,8 +88,16 @@ def _failed(book: JobBook) -> Check:
 def _waits(book: JobBook) -> Check:
     def check(_metrics: Metrics, _now: datetime) -> Finding | None:
         waiting = book.listed(states=["awaiting_approval"], limit=_MOST)
-        sentence = "{model} {version} passed its gates, and waits for a person: mlops retrain approve {id}"
-        return _finding(waiting, sentence, severity="info")
+        told = [
+            say(
+                "{model} {version} passed its gates, and waits for a person: mlops retrain approve {job:d}",
+                model=job.model_id,
+                version=job.challenger,
+                job=job.job_id,
+            )
+            for job in waiting
+        ]
+        return _finding(waiting, told, severity="info")
 
     return check
 
@@ -84,14 +106,7 @@ def _is_recent(job: RetrainingJob, now: datetime) -> bool:
     return job.finished_at is not None and now - job.finished_at <= RECENT
 
 
-def _finding(jobs: Sequence[RetrainingJob], sentence: str, *, severity: str) -> Finding | None:
+def _finding(jobs: Sequence[RetrainingJob], told: Sequence[str], *, severity: Severity) -> Finding | None:
     if not jobs:
         return None
-    told = [
-        sentence.format(id=job.job_id, model=job.model_id, version=job.challenger, reason=job.reason) for job in jobs
-    ]
-    return Finding(
-        "; ".join(told),
-        severity="info" if severity == "info" else "warning",
-        evidence={"jobs": [job.job_id for job in jobs]},
-    )
+    return Finding("; ".join(told), severity=severity, evidence={"jobs": [job.job_id for job in jobs]})

@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike
 
 from mlops.errors import TooLittleOverlap
 from mlops.rollout.off_policy import FLOOR, Floats, OffPolicyEstimate, off_policy_estimate
+from mlops.sentences import say
 
 Verdict = Literal["clearly worse", "not clearly worse", "cannot tell"]
 
@@ -84,7 +85,7 @@ def expected_of(
             challenger, method="dr", predicted_logged=predicted_logged, predicted_target=predicted_challenger
         )
     except TooLittleOverlap as refusal:
-        return Expected("cannot tell", f"Off-policy: refused, since {refusal}.")
+        return Expected("cannot tell", say("Off-policy: refused, since {refusal}.", refusal=refusal))
     reward, propensity, one, other = (
         np.asarray(each, np.float64) for each in (rewards, propensities, champion, challenger)
     )
@@ -123,13 +124,32 @@ def _figures(found: OffPolicyEstimate) -> dict[str, Any]:
 
 
 def _sentence(verdict: Verdict, what: str, figures: Mapping[str, Mapping[str, float]]) -> str:
+    told = _told(what, figures)
+    return {
+        "clearly worse": say("Off-policy, clearly worse: {figures}.", figures=told),
+        "not clearly worse": say("Off-policy, not clearly worse: {figures}.", figures=told),
+        "cannot tell": say("Off-policy, cannot tell: {figures}.", figures=told),
+    }[verdict]
+
+
+def _told(what: str, figures: Mapping[str, Mapping[str, float]]) -> str:
     snips, difference = figures["snips"], figures["difference"]
-    others = ", ".join(f"{name} {figures[key]['value']:.2%}" for name, key in (("DR", "dr"), ("clipped", "clipped")))
-    return (
-        f"Off-policy, {verdict}: {what} {snips['value']:.2%} expected ({snips['low']:.2%} to {snips['high']:.2%}; "
-        f"{others}), {figures['champion']['value']:.2%} of the champion; difference {difference['low']:+.2%} to "
-        f"{difference['high']:+.2%}; SNIPS over {snips['n']} choices, effective sample size "
-        f"{snips['effective_sample_size']:.0f}, {difference['effective_sample_size']:.0f} where they differ."
+    return say(
+        "{what}, {value:.2%} expected ({low:.2%} to {high:.2%}; DR {dr:.2%}, clipped {clipped:.2%}), {champion:.2%} of "
+        "the champion; difference {worst:+.2%} to {best:+.2%}; SNIPS over {n:d} choices, effective sample size "
+        "{size:.0f}, {differing:.0f} where they differ",
+        what=what,
+        value=snips["value"],
+        low=snips["low"],
+        high=snips["high"],
+        dr=figures["dr"]["value"],
+        clipped=figures["clipped"]["value"],
+        champion=figures["champion"]["value"],
+        worst=difference["low"],
+        best=difference["high"],
+        n=snips["n"],
+        size=snips["effective_sample_size"],
+        differing=difference["effective_sample_size"],
     )
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mlops.errors import TooLittleOverlap
+from mlops.sentences import say
 
 Floats = NDArray[np.float64]
 Method = Literal["ips", "snips", "dr"]
@@ -91,8 +92,14 @@ def off_policy_estimate(
     size = _effective_size(weights)
     if size < floor:
         raise TooLittleOverlap(
-            f"the logged choices say as much about this policy as {size:.1f} choices of its own, and {floor:g} are "
-            f"needed: {len(reward)} rows, largest weight {weights.max(initial=0.0):.3g}"
+            say(
+                "the logged choices say as much about this policy as {size:.1f} choices of its own, and {floor:g} are "
+                "needed: {n:d} rows, largest weight {largest:.3g}",
+                size=size,
+                floor=floor,
+                n=len(reward),
+                largest=weights.max(initial=0.0),
+            )
         )
     value, error = _estimate(method, reward, weights, predicted_logged, predicted_target)
     return OffPolicyEstimate(

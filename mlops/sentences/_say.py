@@ -9,7 +9,8 @@ def say(template: str, /, **values: object) -> str:
     """*template* with *values* filled in, as :meth:`str.format` does.
 
     The template is written out where it is said, as one literal, and has a translation in ``spanish/``; the tests see
-    to both. A value is a number, a name, a list of :func:`listed`, or something said itself; it is not empty.
+    to both. A value is a number, a name, a list of :func:`listed`, or something said itself; it is not empty. A name
+    without a space in it is marked so, lest it be taken for a sentence or a word: ``{column!s}``.
     """
     return template.format(**values)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -13,9 +14,12 @@ from typing import Self
 _SPANISH = Path(__file__).parent / "spanish"
 # Between sentences that stand beside each other, from the widest gap to the narrowest.
 _GAPS = ("\n", "(?<=[.!?]) ", "; ")
-_NUMBER = re.compile(r"[-+±]?(\d[\d,]*(\.\d+)?|\.\d+)(e[-+]?\d+)?( ?%)?")
-_NUMERIC = r"[-+]?(?:[\d,.]+(?:e[-+]?\d+)?|inf|nan) ?%?"
+_NUMBER = re.compile(r"[-−+±]?(\d[\d,]*(\.\d+)?|\.\d+)(e[-+]?\d+)?( ?%)?")
+_NUMERIC = r"[-−+]?(?:[\d,.]+(?:e[-+]?\d+)?|inf|nan) ?%?"
+# What a placeholder takes in, by its conversion: a name, something quoted, anything.
+_KINDS = {"s": r"\S+?", "r": r"'.*?'|\".*?\"|\S+?", None: ".+?"}
 _NUMERIC_SPEC = re.compile("[^%]*[bdeEfFgGnoxX%,]")
+_KIND_OF_ERROR = re.compile(r"[A-Z]\w*Error|([A-Z]+[a-z0-9]+){2,}")
 _PER_CENT = re.compile(" ?%")
 _SWAPPED = str.maketrans({",": ".", ".": ","})
 # Nobody writes longer sentences; what is longer came from somewhere else.
@@ -72,7 +76,7 @@ class Translation:
             read = self._parted(text, gap)
             if read is not None:
                 return read
-        return self._whole(text) or self._parted(text, ", ")
+        return self._whole(text) or self._parted(text, ", ") or self._led_by_kind(text)
 
     def _parted(self, text: str, gap: str) -> str | None:
         parts = re.split(f"({gap})", text)
@@ -81,16 +85,28 @@ class Translation:
         read = [self._found(part) if place % 2 == 0 else part for place, part in enumerate(parts)]
         return None if None in read else "".join(map(str, read))
 
+    def _led_by_kind(self, text: str) -> str | None:
+        """What an error says behind the name of its kind, as a trace has it."""
+        kind, colon, said = text.partition(": ")
+        read = self._found(said) if colon and _KIND_OF_ERROR.fullmatch(kind) else None
+        return None if read is None else f"{kind}: {read}"
+
     def _whole(self, text: str) -> str | None:
         """The sentence, whether it begins with a capital and ends with a stop or is a part of another one."""
-        for begun, ended in ((False, False), (False, True), (True, False), (True, True)):
-            found = self._match((_raised(text) if begun else text) + ("." if ended else ""))
+        has_stop = text.endswith(".")
+        other_end = text[:-1] if has_stop else f"{text}."
+        for begun, end in itertools.product((text, _raised(text)), (text, other_end)):
+            found = self._match(begun[:1] + end[1:])
             if found is not None:
-                form, values = found
-                read = form.other.format(**{name: self._value(value) for name, value in values.items()})
-                read = read.removesuffix(".") if ended else read
-                return _lowered(read) if begun and _raised(text) != text else read
+                read = self._put(*found)
+                if end == other_end:
+                    read = f"{read}." if has_stop else read.removesuffix(".")
+                return read if begun == text else _lowered(read)
         return None
+
+    def _put(self, form: _Form, values: Mapping[str, str]) -> str:
+        read = {name: value if name in form.kept else self._value(value) for name, value in values.items()}
+        return form.other.format(**read)
 
     def _match(self, text: str) -> tuple[_Form, Mapping[str, str]] | None:
         for form in self._forms:
@@ -116,10 +132,11 @@ class _Form:
     def __init__(self, english: str, other: str) -> None:
         self.english, self.other = english, other
         parts = list(_parts(english))
-        own = [literal for literal, _, _ in parts]
-        names = [name for _, name, _ in parts if name is not None]
-        theirs = [name for _, name, _ in _parts(other) if name is not None]
-        if set(names) != set(theirs) or len(set(names)) != len(names) or any(spec for _, _, spec in _parts(other)):
+        own = [literal for literal, *_ in parts]
+        names = [name for _, name, _, _ in parts if name is not None]
+        theirs = [name for _, name, _, _ in _parts(other) if name is not None]
+        written = any(spec or conversion for _, _, spec, conversion in _parts(other))
+        if set(names) != set(theirs) or len(set(names)) != len(names) or written:
             raise ValueError(
                 f"{other!r} must have the placeholders of {english!r}, {names}, once each, without formats"
             )
@@ -128,6 +145,8 @@ class _Form:
             raise ValueError(f"{english!r} has no word to be known by")
         self._begins, self._ends = own[0], own[-1] if parts[-1][1] is None else ""
         self._names = names
+        # Values that are no words of a language.
+        self.kept = {name for _, name, _, conversion in _parts(english) if conversion}
         self._pattern = re.compile(_pattern(parts), re.DOTALL)
 
     def values(self, text: str) -> Mapping[str, str] | None:
@@ -138,21 +157,21 @@ class _Form:
         return None if found is None else dict(zip(self._names, found.groups(), strict=True))
 
 
-def _parts(template: str) -> Iterator[tuple[str, str | None, str]]:
-    """(text, name of the placeholder behind it, its format) of each part."""
-    for literal, name, spec, _ in string.Formatter().parse(template):
-        yield literal, name, spec or ""
+# (text, name of the placeholder behind it, its format, its conversion) of each part of a template.
+_parts = string.Formatter().parse
 
 
-def _pattern(parts: Iterable[tuple[str, str | None, str]]) -> str:
-    """An expression that takes time in proportion to the text: what matched up to a literal is not tried anew."""
-    written, group = "", ""
-    for literal, name, spec in parts:
-        own = re.escape(literal)
-        is_last = name is None
-        written += f"(?>{group}{own})" if group and own and not is_last else group + own
-        group = "" if is_last else f"({_NUMERIC})" if _NUMERIC_SPEC.fullmatch(spec) else "(.+?)"
-    return written + group
+def _pattern(parts: Iterable[tuple[str, str | None, str | None, str | None]]) -> str:
+    """An expression that does not try anew what matched up to a word of the template, lest time explode."""
+    written, since_word = "", ""
+    for literal, name, spec, conversion in parts:
+        since_word += re.escape(literal)
+        if name is not None and re.search(r"\w", literal):
+            written, since_word = f"{written}(?>{since_word})", ""
+        if name is not None:
+            kind = _NUMERIC if _NUMERIC_SPEC.fullmatch(spec or "") else _KINDS[conversion]
+            since_word += f"({kind})"
+    return written + since_word
 
 
 def _raised(text: str) -> str:
@@ -167,6 +186,9 @@ def spanish(*more: Path) -> Translation:
     """The toolkit's sentences in Spanish, and those of the TOML files in the folders *more*.
 
     Raises:
-        ValueError: as :meth:`Translation.load`.
+        ValueError: a folder is not there, or as :meth:`Translation.load`.
     """
+    missing = [folder for folder in more if not folder.is_dir()]
+    if missing:
+        raise ValueError(f"there is no folder {missing[0]} with sentences")
     return Translation.load(file for folder in (_SPANISH, *more) for file in sorted(folder.glob("*.toml")))

@@ -18,6 +18,7 @@ from typing import Any
 from rich.console import Console
 
 from mlops.clock import utc_now
+from mlops.sentences import say
 from recipes.api import create_app
 from recipes.catalog import Recipe, starter_recipes
 from recipes.config import Settings
@@ -38,10 +39,7 @@ from recipes.simulate.options import Options
 from recipes.simulate.sandbox import RememberingEncoder, isolated_settings
 from recipes.simulate.world import World
 
-NOTICE = (
-    "Demostración: los cocineros son simulados; el servicio, las mediciones y las decisiones son reales. "
-    "Demonstration: the cooks are simulated."
-)
+NOTICE = say("Demonstration: the cooks are simulated; the service, the measurements and the decisions are real.")
 # How the demonstration differs from the defaults: shorter stages for fewer cooks, and only a drift calls for training.
 # No guard of latency, since it shares the machine with whatever else is done there.
 SETTINGS: dict[str, Any] = {

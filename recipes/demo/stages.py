@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
 from mlops.model_registry import ModelMetadata
+from mlops.sentences import say
 from recipes.demo.errors import Refused, StageFailed
 from recipes.demo.story import NIGHT_HOUR, Story
 from recipes.ranker import MODEL_ID
@@ -165,12 +166,12 @@ def bad_model(story: Story) -> Observed:
         version,
         # As its moves are: by the clock of this machine it would be registered after it was taken back.
         timestamp=story.service.clock(),
-        description="Bad on purpose, for the demonstration: the quickest recipe first, whatever was asked.",
+        description=say("Bad on purpose, for the demonstration: the quickest recipe first, whatever was asked."),
     )
     registry.register(
         metadata,
         artefact=LearnedBlend(version, BAD_WEIGHTS).files(),
-        because="for the demonstration: a version that forgets what was asked",
+        because=say("for the demonstration: a version that forgets what was asked"),
         actor="demo",
     )
     yield f"{version} is registered: the quickest recipe first, whatever was asked"
@@ -251,7 +252,7 @@ def _let_out(story: Story, version: str) -> tuple[dict[str, Any], str | None]:
     What was explored sometimes tells beforehand that it is worse, and then the service refuses what nobody forces.
     """
     path = f"/models/{MODEL_ID}/rollout/start"
-    body = {"version": version, "reason": "demonstration of a bad version", "plan": dict(BAD_PLAN)}
+    body = {"version": version, "reason": say("demonstration of a bad version"), "plan": dict(BAD_PLAN)}
     try:
         return story.client.post(path, body), None
     except Refused as refusal:

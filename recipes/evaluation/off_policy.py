@@ -15,6 +15,7 @@ from mlops.clock import Clock, utc_now
 from mlops.errors import TooLittleOverlap, UnknownVersion
 from mlops.model_registry import ModelRegistry, open_registry
 from mlops.rollout import Expected, OffPolicyEstimate, expected_of, off_policy_estimate
+from mlops.sentences import say
 from mlops.store import Database
 from recipes import schema
 from recipes.config import load_settings
@@ -117,7 +118,8 @@ def expected_in_first_place(champion: Ranker, challenger: Ranker, log: Impressio
     """
     first = _first_rows(log)
     if not len(first):
-        return Expected("cannot tell", "Off-policy: no number, since chance exchanged nothing in the last four weeks.")
+        nothing = say("Off-policy: no number, since chance exchanged nothing in the last four weeks.")
+        return Expected("cannot tell", nothing)
     stays = [_stays(ranker, log, first) for ranker in (champion, challenger)]
     clicked = _is_clicked(log)[first]
     here, there = _predicted(log.features, first, clicked)
@@ -128,7 +130,7 @@ def expected_in_first_place(champion: Ranker, challenger: Ranker, log: Impressio
         challenger=stays[1].astype(np.float64),
         predicted_logged=here,
         predicted_challenger=np.where(stays[1], here, there),
-        what="clicks on the first recipe",
+        what=say("clicks on the first recipe"),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import qdrant_edge as edge
 
+from mlops.sentences import say
 from recipes.constraints import Constraints
 from recipes.errors import IndexUnavailable
 from recipes.index.store import (
@@ -82,7 +83,7 @@ class EdgeStore:
             FolderInUse: another process has it open.
             IndexUnavailable: it is missing or damaged.
         """
-        with _reported(f"the index in {folder} cannot be opened"):
+        with _reported(folder):
             return cls(edge.EdgeShard.load(str(folder)))
 
     def upsert(self, points: Sequence[IndexPoint]) -> None:
@@ -130,18 +131,24 @@ class FolderInUse(IndexUnavailable):
 
 
 @contextmanager
-def _reported(problem: str = "the index does not answer") -> Iterator[None]:
+def _reported(opened: Path | None = None) -> Iterator[None]:
     try:
         yield
     except IndexUnavailable:
         raise
     except BaseException as error:
         if "WouldBlock" in str(error):
-            raise FolderInUse(f"{problem}: another process has it open") from error
+            raise FolderInUse(_problem(opened, say("another process has it open"))) from error
         # On damaged files the engine may panic: an exception of its own, which is no Exception and cannot be imported.
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-            raise IndexUnavailable(f"{problem}: {error}") from error
+            raise IndexUnavailable(_problem(opened, error)) from error
         raise
+
+
+def _problem(opened: Path | None, cause: object) -> str:
+    if opened is None:
+        return say("the index does not answer: {cause}", cause=cause)
+    return say("the index in {folder} cannot be opened: {cause}", folder=opened, cause=cause)
 
 
 def _edge_point(point: IndexPoint) -> edge.Point:

@@ -24,6 +24,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from mlops.sentences import say
 from recipes.errors import IndexUnavailable
 from recipes.index.edge import EdgeStore, FolderInUse
 from recipes.index.items import ItemTable
@@ -117,12 +118,16 @@ class IndexLibrary:
         """
         name = self.current_name()
         if name is None:
-            raise IndexUnavailable(f"there is no index in {self.folder} yet; run: recipes index")
+            raise IndexUnavailable(say("there is no index in {folder} yet; run: recipes index", folder=self.folder))
         folder = self.folder / name
         manifest = Manifest.read(folder)
         if manifest.encoder != encoder_name:
             raise IndexUnavailable(
-                f"the index holds vectors of {manifest.encoder}, the encoder is {encoder_name}; run: recipes index"
+                say(
+                    "the index holds vectors of {theirs}, the encoder is {ours}; run: recipes index",
+                    theirs=manifest.encoder,
+                    ours=encoder_name,
+                )
             )
         try:
             items = ItemTable.read(folder / "items.npz")
@@ -133,7 +138,7 @@ class IndexLibrary:
             undo.callback(store.close)
             # An engine that misses a file may open without a word and without what was in it.
             if not manifest.n_recipes == len(items) == store.count():
-                raise _damaged(folder, f"it should hold {manifest.n_recipes} recipes, and does not")
+                raise _damaged(folder, say("it should hold {n} recipes, and does not", n=manifest.n_recipes))
             store.known(items.numbers[:1].tolist())
             undo.pop_all()
         return RecipeIndex(name=name, fingerprint=manifest.fingerprint, store=store, items=items)
@@ -173,14 +178,14 @@ class IndexLibrary:
         if manifest.engine == "server":
             if self._server is None:
                 raise IndexUnavailable(
-                    "the index lies on a Qdrant server, and QDRANT_HOST is not set; run: recipes index"
+                    say("the index lies on a Qdrant server, and QDRANT_HOST is not set; run: recipes index")
                 )
             from recipes.index.server import QdrantStore, connect
 
             client = connect(self._server.host, api_key=self._server.api_key)
             return QdrantStore.open(client, manifest.name)
         if self._server is not None:
-            raise IndexUnavailable("QDRANT_HOST is set, and the index lies in a local folder; run: recipes index")
+            raise IndexUnavailable(say("QDRANT_HOST is set, and the index lies in a local folder; run: recipes index"))
         try:
             return EdgeStore.open(folder / "edge")
         except FolderInUse:
@@ -195,7 +200,7 @@ class IndexLibrary:
             return _PrivateStore(EdgeStore.open(copy), copy)
         except (OSError, IndexUnavailable) as error:
             shutil.rmtree(copy, ignore_errors=True)
-            raise IndexUnavailable(f"no copy of the index could be made: {error}") from error
+            raise IndexUnavailable(say("no copy of the index could be made: {error}", error=error)) from error
 
     def _clear(self, *, keep: set[str | None]) -> None:
         for entry in self.folder.iterdir():
@@ -231,7 +236,9 @@ def _copy_with_holes(source: str, target: str) -> None:
 
 
 def _damaged(folder: Path, problem: object) -> IndexUnavailable:
-    return IndexUnavailable(f"the index in {folder} is damaged: {problem}; run: recipes index --anew")
+    return IndexUnavailable(
+        say("the index in {folder} is damaged: {problem}; run: recipes index --anew", folder=folder, problem=problem)
+    )
 
 
 def _remove_copies_of_the_dead(private: Path) -> None:

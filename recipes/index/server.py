@@ -9,6 +9,7 @@ from typing import Any
 
 from qdrant_client import QdrantClient, models
 
+from mlops.sentences import say
 from recipes.constraints import Constraints
 from recipes.errors import IndexUnavailable
 from recipes.index.store import (
@@ -90,7 +91,9 @@ class QdrantStore:
         """
         with _reported():
             if not client.collection_exists(collection):
-                raise IndexUnavailable(f"the Qdrant server has no collection {collection!r}; run: recipes index")
+                raise IndexUnavailable(
+                    say("the Qdrant server has no collection {name!r}; run: recipes index", name=collection)
+                )
         return cls(client, collection)
 
     def upsert(self, points: Sequence[IndexPoint]) -> None:
@@ -138,7 +141,7 @@ def _reported() -> Iterator[None]:
     except IndexUnavailable:
         raise
     except Exception as error:
-        raise IndexUnavailable(f"the Qdrant server does not answer: {error}") from error
+        raise IndexUnavailable(say("the Qdrant server does not answer: {error}", error=error)) from error
 
 
 def _index_payload(client: QdrantClient, collection: str) -> None:

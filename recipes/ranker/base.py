@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from mlops.sentences import say
 from recipes.errors import RankerFailed
 from recipes.index.items import Floats
 from recipes.index.search import Candidates
@@ -55,9 +56,11 @@ def try_out(ranker: Ranker, candidates: Candidates, context: RankingContext) -> 
     """
     scores = ranker.score(ranker.features(candidates, context))
     if np.shape(scores) != (len(candidates),):
-        raise RankerFailed(f"gave scores of shape {np.shape(scores)} to {len(candidates)} candidates")
+        raise RankerFailed(
+            say("gave scores of shape {shape} to {n:d} candidates", shape=np.shape(scores), n=len(candidates))
+        )
     if n_wrong := int((~np.isfinite(scores)).sum()):
-        raise RankerFailed(f"gave {n_wrong} of {len(candidates)} candidates no finite score")
+        raise RankerFailed(say("gave {n:d} of {of:d} candidates no finite score", n=n_wrong, of=len(candidates)))
 
 
 def checked_weight(name: str, value: Any) -> float:
@@ -67,5 +70,5 @@ def checked_weight(name: str, value: Any) -> float:
         RankerFailed: it is no number from 0 to 1; the message names the field.
     """
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise RankerFailed(f"{name} must be a number from 0 to 1, got {value!r}")
+        raise RankerFailed(say("{field} must be a number from 0 to 1, got {value!r}", field=name, value=value))
     return float(value)

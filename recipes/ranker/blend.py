@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import orjson
 
+from mlops.sentences import listed, say
 from recipes.errors import RankerFailed
 from recipes.index.items import Floats
 from recipes.index.search import Candidates
@@ -62,7 +63,14 @@ class HybridRanker:
         """
         parts = fields.get("semantic_weights")
         if not isinstance(parts, dict) or not parts or not set(parts) <= set(SEMANTIC_WEIGHTS):
-            raise RankerFailed(f"semantic_weights must be weights of {', '.join(SEMANTIC_WEIGHTS)}, got {parts!r}")
+            raise RankerFailed(
+                say(
+                    "{field} must be weights of {known}, got {value!r}",
+                    field="semantic_weights",
+                    known=listed(SEMANTIC_WEIGHTS),
+                    value=parts,
+                )
+            )
         return cls(
             version,
             checked_weight("semantic_weight", fields.get("semantic_weight")),

@@ -10,6 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from mlops.sentences import listed, say
 from recipes.errors import RankerFailed
 from recipes.index.items import Floats
 from recipes.index.search import Candidates
@@ -88,8 +89,15 @@ def checked_weights(weights: Any) -> dict[str, float]:
         RankerFailed: they are not weights from 0 to 1 of known features that add up to 1.
     """
     if not isinstance(weights, dict) or not weights or not set(weights) <= set(LEARNED_FEATURES):
-        raise RankerFailed(f"weights must be weights of {', '.join(LEARNED_FEATURES)}, got {weights!r}")
+        raise RankerFailed(
+            say(
+                "{field} must be weights of {known}, got {value!r}",
+                field="weights",
+                known=listed(LEARNED_FEATURES),
+                value=weights,
+            )
+        )
     checked = {name: checked_weight(f"weights.{name}", value) for name, value in weights.items()}
     if abs(sum(checked.values()) - 1) > _SUM_TOLERANCE:
-        raise RankerFailed(f"weights must add up to 1, got {sum(checked.values()):.6f}")
+        raise RankerFailed(say("weights must add up to 1, got {total:.6f}", total=sum(checked.values())))
     return checked

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from mlops.model_registry import ModelVersion
+from mlops.sentences import listed, say
 from recipes.errors import RankerFailed
 from recipes.ranker.base import RANKER_FILE, Ranker
 from recipes.ranker.blend import HybridRanker
@@ -35,9 +36,9 @@ def ranker_from(files: Mapping[str, bytes], *, version: str) -> Ranker:
     try:
         fields = orjson.loads(files[RANKER_FILE])
     except KeyError:
-        raise RankerFailed(f"the artefact has no file {RANKER_FILE}") from None
+        raise RankerFailed(say("the artefact has no file {file}", file=RANKER_FILE)) from None
     except orjson.JSONDecodeError as error:
-        raise RankerFailed(f"{RANKER_FILE} is no JSON: {error}") from error
+        raise RankerFailed(say("ranker.json is no JSON: {error}", error=error)) from error
     kind = fields.get("kind") if isinstance(fields, dict) else None
     if kind == HybridRanker.KIND:
         return HybridRanker.read(version, fields)
@@ -45,5 +46,5 @@ def ranker_from(files: Mapping[str, bytes], *, version: str) -> Ranker:
         return LearnedBlend.read(version, fields)
     if kind == LambdaRanker.KIND:
         return LambdaRanker.read(version, fields, files)
-    known = ", ".join(f'"{one}"' for one in KINDS)
-    raise RankerFailed(f'{RANKER_FILE} has no "kind" that this release knows, one of {known}')
+    known = listed(f'"{one}"' for one in KINDS)
+    raise RankerFailed(say('ranker.json has no "kind" that this release knows, one of {known}', known=known))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import orjson
 
+from mlops.sentences import listed, say
 from recipes.errors import RankerFailed
 from recipes.index.items import Floats
 from recipes.index.search import Candidates
@@ -89,40 +90,46 @@ class LambdaRanker:
         blend = LearnedBlend(version, checked_weights(fields.get("weights")))
         scale = fields.get("scale")
         if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
-            raise RankerFailed(f"scale must be a number above 0, got {scale!r}")
+            raise RankerFailed(say("{field} must be a number above 0, got {value!r}", field="scale", value=scale))
         names = _checked_names(fields.get("features"))
         trees = _checked_trees(fields, files)
         booster = booster_of(trees)
         if booster.num_feature() != len(names):
-            raise RankerFailed(f"{TREES_FILE} is of {booster.num_feature()} features, not of {len(names)}")
+            raise RankerFailed(
+                say("trees.txt is of {n:d} features, not of {wanted:d}", n=booster.num_feature(), wanted=len(names))
+            )
         return cls(blend, float(scale), trees, booster, names)
 
 
 def _checked_names(names: Any) -> tuple[str, ...]:
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     if not is_list or not set(names) <= set(LEARNED_FEATURES) or len(set(names)) != len(names):
-        raise RankerFailed(f"features must be of {', '.join(LEARNED_FEATURES)}, each once, got {names!r}")
+        raise RankerFailed(
+            say("features must be of {known}, each once, got {names!r}", known=listed(LEARNED_FEATURES), names=names)
+        )
     return tuple(names)
 
 
 def _checked_trees(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     trees = files.get(TREES_FILE)
     if trees is None:
-        raise RankerFailed(f"the artefact has no file {TREES_FILE}")
+        raise RankerFailed(say("the artefact has no file {file}", file=TREES_FILE))
     # Before LightGBM sees it: its reader trusts what it reads, down to reading beyond the end.
     digest = hashlib.sha256(trees).hexdigest()
     if digest != fields.get("trees_sha256"):
-        raise RankerFailed(f"{TREES_FILE} has the SHA-256 {digest}, not the trees_sha256 of {RANKER_FILE}")
+        raise RankerFailed(
+            say("trees.txt has the SHA-256 {digest}, not the trees_sha256 of ranker.json", digest=digest)
+        )
     return trees
 
 
 def booster_of(trees: bytes) -> lightgbm.Booster:
     if importlib.util.find_spec("lightgbm") is None:
-        raise RankerFailed("this version's trees need LightGBM, which is not installed; run: pip install lightgbm")
+        raise RankerFailed(say("this version's trees need LightGBM, which is not installed; run: pip install lightgbm"))
     import lightgbm
 
     try:
         booster = lightgbm.Booster(model_str=trees.decode())
     except (lightgbm.basic.LightGBMError, UnicodeDecodeError) as error:
-        raise RankerFailed(f"{TREES_FILE} cannot be read: {error}") from error
+        raise RankerFailed(say("trees.txt cannot be read: {error}", error=error)) from error
     return booster

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.errors import TooLittleData
+from mlops.sentences import say
 from recipes.training.examination import examination
 from recipes.training.examples import Examples, examples_of
 from recipes.training.log import ImpressionLog
@@ -93,17 +94,29 @@ def checked(data: TrainingData, options: TrainingOptions) -> TrainingData:
         TooLittleData: with how much there is, and how much it takes.
     """
     needed: Mapping[str, tuple[Examples, int]] = {
-        "the training part": (data.train, options.least_slates),
-        "the holdout": (data.holdout, options.least_holdout),
+        "training": (data.train, options.least_slates),
+        "holdout": (data.holdout, options.least_holdout),
     }
     for name, (part, least) in needed.items():
         n_reacted = int(part.reacted.sum())
         if n_reacted < least:
-            raise TooLittleData(
-                f"{name} has {n_reacted} answers with recipes that cooks took to more than to others, and it takes "
-                f"{least}; it has {len(part.sizes)} answers, without {sum(part.left_out.values())} impressions left out"
-            )
+            raise TooLittleData(_too_little(name, part, n_reacted=n_reacted, least=least))
     return data
+
+
+def _too_little(name: str, part: Examples, *, n_reacted: int, least: int) -> str:
+    n_answers, n_left_out = len(part.sizes), sum(part.left_out.values())
+    if name == "training":
+        return say(
+            "the training part has {n:d} answers with recipes that cooks took to more than to others, and it takes "
+            "{least}; it has {n_answers:d} answers, without {n_left_out:d} impressions left out",
+            n=n_reacted, least=least, n_answers=n_answers, n_left_out=n_left_out,
+        )  # fmt: skip
+    return say(
+        "the holdout has {n:d} answers with recipes that cooks took to more than to others, and it takes {least}; it "
+        "has {n_answers:d} answers, without {n_left_out:d} impressions left out",
+        n=n_reacted, least=least, n_answers=n_answers, n_left_out=n_left_out,
+    )  # fmt: skip
 
 
 def _cuts(answered_at: NDArray[np.float64], options: TrainingOptions, *, until: float) -> Cuts:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlops.retraining.trainer import Progress
+from mlops.sentences import listed, say
 from recipes.ranker import LEARNED_FEATURES, LambdaRanker, LearnedBlend, Ranker
 from recipes.ranker.learned import matrix_of
 from recipes.ranker.trees import booster_of
@@ -49,7 +50,7 @@ def fit(
     Args:
         promises: trees that break one are not taken, unless they were asked for, and a blend is held to them.
     """
-    progress(0.1, "fitting the weights of a blend")
+    progress(0.1, say("fitting the weights of a blend"))
     train, validation = (part.where(part.reacted) for part in (data.train, data.validation))
     held = _held_blend(promises, train, data.looks, options)
     blend, ranker = held.blend, held.ranker
@@ -68,17 +69,18 @@ def fit(
         corrected = LambdaRanker(ranker, blend.scale, trees.text, booster_of(trees.text))
         is_asked_for = options.kind == "lambdarank"
         if not (is_asked_for or judge.is_clearly_better(_scores(corrected, validation), before)):
-            reason = "the trees are not clearly better than the blend on the validation part"
+            reason = say("the trees are not clearly better than the blend on the validation part")
         elif not is_asked_for and (broken := promises.broken(corrected)):
-            reason = f"the trees are better than the blend on the validation part, and lose {', '.join(broken)}"
-        else:
-            return Fitted(
-                corrected, _finite(metrics), "the trees are better than the blend on the validation part", curve
+            reason = say(
+                "the trees are better than the blend on the validation part, and lose {queries}", queries=listed(broken)
             )
+        else:
+            reason = say("the trees are better than the blend on the validation part")
+            return Fitted(corrected, _finite(metrics), reason, curve)
     # Nothing is left to choose by the validation part, and it is the newest that there is to learn from.
     held = _held_blend(promises, train.then(validation), data.looks, options)
     if held.broken:
-        reason += f"; the blend loses {', '.join(held.broken)}"
+        reason += "; " + say("the blend loses {queries}", queries=listed(held.broken))
     return Fitted(held.ranker, _finite({**metrics, **held.figures}), reason, curve)
 
 
@@ -133,13 +135,17 @@ def _pairs_of(examples: Examples, looks: NDArray[np.float64], options: TrainingO
 def _why_no_trees(train: Examples, validation: Examples, options: TrainingOptions) -> str | None:
     n_slates = len(train.sizes)
     if options.kind == "blend":
-        return "a blend was asked for"
+        return say("a blend was asked for")
     if not trees_are_possible():
-        return "LightGBM is not installed"
+        return say("LightGBM is not installed")
     if not len(validation):
-        return "the validation part has no answer with a reaction"
+        return say("the validation part has no answer with a reaction")
     if options.kind == "auto" and n_slates < options.trees_from:
-        return f"{n_slates} answers with a reaction are too few for trees, which take {options.trees_from}"
+        return say(
+            "{n:d} answers with a reaction are too few for trees, which take {needed}",
+            n=n_slates,
+            needed=options.trees_from,
+        )
     return None
 
 
@@ -155,7 +161,8 @@ def _tree_data(blend: FittedBlend, ranker: LearnedBlend, examples: Examples, opt
 
 def _tell(progress: Progress, number: int, options: TrainingOptions) -> None:
     if number % _ROUNDS_BETWEEN_NEWS == 0:
-        progress(0.3 + 0.6 * number / options.n_rounds, f"round {number} of at most {int(options.n_rounds)}")
+        doing = say("round {number:d} of at most {most:d}", number=number, most=int(options.n_rounds))
+        progress(0.3 + 0.6 * number / options.n_rounds, doing)
 
 
 @dataclass(frozen=True, slots=True)

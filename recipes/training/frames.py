@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlops.clock import in_utc, utc_from_text
 from mlops.errors import UnreadableData
+from mlops.sentences import say
 from recipes.training.labels import EVENT_CODES
 from recipes.training.log import Event, ImpressionLog, LogWriter
 
@@ -49,12 +50,18 @@ def _table(frame: Any) -> pa.Table:
     try:
         table = frame if isinstance(frame, pa.Table) else pa.table(frame)
     except (pa.ArrowException, TypeError, ValueError) as error:
-        raise UnreadableData(f"the training data are no table: {error}") from error
+        raise UnreadableData(say("the training data are no table: {error}", error=error)) from error
     missing = [name for name in _NEEDED if name not in table.column_names]
     if not {"gain", "label"} & set(table.column_names):
         missing.append("gain, or label")
     if missing:
-        raise UnreadableData(f"the training data have no column {missing[0]}; they have {table.column_names}")
+        raise UnreadableData(
+            say(
+                "the training data have no column {missing}; they have {columns}",
+                missing=missing[0],
+                columns=table.column_names,
+            )
+        )
     return table
 
 
@@ -85,12 +92,15 @@ def _row(row: Mapping[str, Any], names: Sequence[str], number: int) -> dict[str,
             "gain": _ranged("gain", float(gain), 0, 10),
         }
     except (TypeError, ValueError, KeyError) as error:
-        raise UnreadableData(f"row {number} of the training data cannot be used: {error}") from error
+        problem = say("row {number:d} of the training data cannot be used: {error}", number=number, error=error)
+        raise UnreadableData(problem) from error
 
 
 def _ranged(name: str, value: Any, low: float, high: float) -> Any:
     if not low <= value <= high:
-        raise ValueError(f"{name} must be from {low:g} to {high:g}, got {value}")
+        raise ValueError(
+            say("{field} must be from {low:g} to {high:g}, got {value}", field=name, low=low, high=high, value=value)
+        )
     return value
 
 

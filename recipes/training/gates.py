@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from mlops.evaluation import BadGate, Evaluation, Gate, GateVerdict
+from mlops.sentences import say
 
 
 def keeps_share(figure: str, *, at_least: float) -> Gate:
@@ -22,12 +23,33 @@ def keeps_share(figure: str, *, at_least: float) -> Gate:
     def gate(challenger: Evaluation, champion: Evaluation) -> GateVerdict:
         new, old = challenger.figures.get(figure), champion.figures.get(figure)
         if new is None or old is None:
-            return GateVerdict(name, "cannot tell", f"{figure} is not known of both versions.")
+            return GateVerdict(name, "cannot tell", say("{figure} is not known of both versions.", figure=figure))
         limit = at_least * old
-        passed = new >= limit
-        says = "at least" if passed else "below"
-        sentence = f"{figure} {old:.3g} → {new:.3g}: {says} {limit:.3g}, {at_least:.0%} of the champion's."
         figures = {"champion": old, "challenger": new, "limit": limit}
-        return GateVerdict(name, "passed" if passed else "failed", sentence, figures)
+        if new >= limit:
+            return GateVerdict(name, "passed", _kept(figure, old, new, limit, at_least), figures)
+        return GateVerdict(name, "failed", _missed(figure, old, new, limit, at_least), figures)
 
     return gate
+
+
+def _kept(figure: str, old: float, new: float, limit: float, share: float) -> str:
+    return say(
+        "{figure} {old:.3g} → {new:.3g}: at least {limit:.3g}, {share:.0%} of the champion's.",
+        figure=figure,
+        old=old,
+        new=new,
+        limit=limit,
+        share=share,
+    )
+
+
+def _missed(figure: str, old: float, new: float, limit: float, share: float) -> str:
+    return say(
+        "{figure} {old:.3g} → {new:.3g}: below {limit:.3g}, {share:.0%} of the champion's.",
+        figure=figure,
+        old=old,
+        new=new,
+        limit=limit,
+        share=share,
+    )

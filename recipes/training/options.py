@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
+from mlops.sentences import listed, say
+
 Kind = Literal["auto", "blend", "lambdarank"]
 
 
@@ -59,7 +61,9 @@ class TrainingOptions:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
-            raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}")
+            raise ValueError(
+                say("kind must be one of {known}, got {kind!r}", known=listed(get_args(Kind)), kind=self.kind)
+            )
         for name in (
             "attribution_days",
             "lookback_days",
@@ -70,12 +74,18 @@ class TrainingOptions:
             "half_life_days",
         ):
             if not getattr(self, name) > 0:
-                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}")
+                raise ValueError(say("{field} must be above 0, got {value}", field=name, value=getattr(self, name)))
         if not (
             self.validation_share > 0 and self.holdout_share > 0 and self.validation_share + self.holdout_share < 1
         ):
-            shares = f"{self.validation_share} and {self.holdout_share}"
-            raise ValueError(f"validation_share and holdout_share must be above 0 and below 1 together, got {shares}")
+            raise ValueError(
+                say(
+                    "validation_share and holdout_share must be above 0 and below 1 together, got {validation} and "
+                    "{holdout}",
+                    validation=self.validation_share,
+                    holdout=self.holdout_share,
+                )
+            )
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> TrainingOptions:
         """These, but for *parameters*.
@@ -86,11 +96,17 @@ class TrainingOptions:
         known = [one.name for one in fields(self)]
         unknown = next((name for name in parameters if name not in known), None)
         if unknown is not None:
-            raise ValueError(f"there is no parameter {unknown!r}; there are {', '.join(known)}")
+            raise ValueError(
+                say("there is no parameter {name!r}; there are {known}", name=unknown, known=listed(known))
+            )
         for name, value in parameters.items():
             expected = str if name == "kind" else int | float
             if isinstance(value, bool) or not isinstance(value, expected):
-                raise ValueError(f"{name} must be {'text' if name == 'kind' else 'a number'}, got {value!r}")
+                raise ValueError(
+                    say("{field} must be text, got {value!r}", field=name, value=value)
+                    if expected is str
+                    else say("{field} must be a number, got {value!r}", field=name, value=value)
+                )
         return replace(self, **parameters)
 
     @property

@@ -17,6 +17,7 @@ from mlops.drift import ReferenceProfile
 from mlops.evaluation import Evaluation, Gate, beats, holds, keeps_golden, output_valid
 from mlops.evaluation.lists import coverage, gini_of_exposure
 from mlops.retraining.trainer import Progress, Trained
+from mlops.sentences import say
 from mlops.store import Database
 from recipes import schema
 from recipes.collaborative.serving import COLLABORATIVE_FOLDER, refit
@@ -119,7 +120,7 @@ class HybridRankerTrainer:
         options = self._options.with_parameters(parameters)
         fitted = fit(data, options, promises=GoldenPromises(self._golden), seed=seed, progress=progress)
         together = self._refit_collaborative(data, seed=seed, progress=progress)
-        progress(0.95, "writing the artefact")
+        progress(0.95, say("writing the artefact"))
         return Trained(
             files=fitted.ranker.files(),
             metrics={**data.counts(), **fitted.metrics, **together},
@@ -137,7 +138,7 @@ class HybridRankerTrainer:
         """Fit the feature for requests to come. The examples of *data* keep what was written down with them."""
         if self._collaborative is None or not data.is_read:
             return {}
-        progress(0.9, "fitting what cooks with the same history like")
+        progress(0.9, say("fitting what cooks with the same history like"))
         as_of = datetime.fromtimestamp(data.cuts.until, UTC)
         model = refit(self._database, self._collaborative, as_of=as_of, seed=seed)
         return {"collaborative_cooks": float(len(model.histories.users)) if model else 0.0}
@@ -228,4 +229,6 @@ def _figures(holdout: Examples, scores: NDArray[np.float64], n_items: int) -> di
 
 def _problems(scores: NDArray[np.float64]) -> list[str]:
     n_wrong = int((~np.isfinite(scores)).sum())
-    return [f"{n_wrong} of {len(scores)} recipes of the holdout have no finite score"] if n_wrong else []
+    if not n_wrong:
+        return []
+    return [say("{n:d} of {of:d} recipes of the holdout have no finite score", n=n_wrong, of=len(scores))]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from mlops.monitoring.alerts import Firing
+from mlops.monitoring.alerts import WATCH, Firing
 from tests.console_world import MODEL, World
 
 
@@ -58,3 +58,10 @@ def test_what_lies_deeper_is_told_in_rows_and_nothing_looks_like_a_program(world
         "by.events": 3, "by.metrics": 1, "rollout.plan.shares": "0,05, 0,25", "rollout.plan.target": None,
         "jobs": "12, 13", "nothing": None,
     }  # fmt: skip
+
+
+def test_why_an_alert_was_resolved_is_told_in_the_language_of_the_page(world: World) -> None:
+    alert = world.alerts.fire(Firing("data_drift", "It has drifted."))
+    world.alerts.resolve(alert.alert_id, because="3 looks in a row found nothing", actor=WATCH)
+    shown = world.send("GET", f"/consola/alertas/{alert.alert_id}").text
+    assert '<span lang="es">3 comprobaciones seguidas no encontraron nada</span>' in shown

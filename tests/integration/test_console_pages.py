@@ -309,7 +309,7 @@ def test_shared_lists_and_what_was_expected_are_told_in_words(make_world: Any, l
     world = make_world()
     world.rollouts.abort("ranker", because="now with shared lists", actor="ana")
     snips = {"value": 0.31, "low": 0.29, "high": 0.33, "effective_sample_size": 412.0}
-    expected = Expected("not clearly worse", "Off-policy, not clearly worse: 31 % expected.", {"snips": snips})
+    expected = Expected("not clearly worse", "Somebody expects 31 % of it.", {"snips": snips})
     controller = RolloutController(world.registry, clock=world.clock, expect=lambda *_: expected)
     plan = RolloutPlan(shadow_seconds=0, interleave_seconds=3_600, interleave_share=1.0, least_requests=40)
     begun = controller.start("ranker", "1.4.0", plan=plan, because="again", actor="ana")
@@ -349,3 +349,29 @@ def test_what_somebody_wrote_is_text_wherever_it_is_shown(make_world: Any) -> No
         assert "<img src=x" not in text
         assert "<script>&" not in text
         Document(text)
+
+
+def test_a_sentence_of_the_application_is_in_the_language_of_the_page_whoever_kept_it(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "cooks.toml").write_text(
+        '"The cooks are simulated." = "Los cocineros son simulados."\n'
+        '"asked for by the weekly review" = "pedido en la revisión semanal"\n'
+    )
+    app = FastAPI()
+    problems.install(app, STATUSES)
+    parts: Parts = world.parts(sentences=[tmp_path], notice="The cooks are simulated.")
+    console.mount(app, parts, Access(world.keys))
+    before, world.app = world.app, app
+    try:
+        page = get(world, "/despliegues/3").text
+        assert "Los cocineros son simulados." in page
+        assert '<span lang="es">pedido en la revisión semanal</span>' in page
+        assert "pedido en la revisión semanal" in get(world, "").text
+        assert "Los cocineros son simulados." in get(world, "/alertas", formato="html").text
+        assert get(world, "/alertas", formato="json").json()["notice"] == "Los cocineros son simulados."
+        english = get(world, "/despliegues/3", language="en").text
+        assert "The cooks are simulated." in english
+        assert "asked for by the weekly review" in english
+    finally:
+        world.app = before

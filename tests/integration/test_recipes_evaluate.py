@@ -29,6 +29,7 @@ from recipes.recommender import Recommender
 from recipes.service import Service
 from tests.commands import Ended, Run, typed
 from tests.twins import Switch
+from tests.unit.test_sentences import ALL
 
 # The weights of 1.0.0 turned upside down: what fits the query counts nothing, what is liked everything.
 UPSIDE_DOWN = HybridRanker("1.1.0", 0.0, 1.0)
@@ -159,6 +160,10 @@ def test_a_rule_that_the_query_set_states_is_checked_in_the_recipes_themselves(s
     assert measured.problems is not None
     assert any("tortilla-de-patatas, which contains what it rules out" in one for one in measured.problems)
     assert any("paella-valenciana, which takes 110 minutes" in one for one in measured.problems)
+    read = {ALL(problem) for problem in measured.problems}
+    assert "'paella' recibió paella-valenciana, que tarda 110 minutos" in read
+    said = "'tortilla de patatas' recibió tortilla-de-patatas, que contiene lo que la consulta excluye"
+    assert said in read
     assert set(measured.golden.values()) == {False}
     assert measured.figures["violations"] == len(measured.problems)
 

@@ -14,6 +14,7 @@ from mlops.retraining.book import JobBook
 from mlops.retraining.needs import ColumnDrift
 from mlops.retraining.rules import rule_of_drift, rules_of_jobs
 from mlops.schema import retraining_jobs
+from mlops.sentences import spanish
 from mlops.store import Database
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -49,6 +50,7 @@ def test_a_training_that_failed_is_told_with_its_reason_until_one_goes_well(book
     told = found(book, "retraining_failed")
     assert told is not None
     assert told.sentence == f"training {number} of churn failed: no memory"
+    assert spanish()(told.sentence) == f"el entrenamiento {number} de churn falló: no memory"
     assert told.evidence == {"jobs": [number]}
     ended(book, "completed")
     assert found(book, "retraining_failed") is None
@@ -65,6 +67,9 @@ def test_a_version_that_waits_for_a_person_says_the_command(book: JobBook) -> No
     assert told is not None
     assert told.severity == "info"
     assert f"mlops retrain approve {number}" in told.sentence
+    assert spanish()(told.sentence) == (
+        f"churn 1.1.0 pasó sus puertas y espera a una persona: mlops retrain approve {number}"
+    )
 
 
 def test_data_that_moved_are_told_and_asked_for_now_and_then_only() -> None:

@@ -18,6 +18,7 @@ from mlops.monitoring.patient_book import PatientBook
 from mlops.monitoring.protocol import Metrics
 from mlops.monitoring.rules import Check, Finding, NoData, Rule, default_rules
 from mlops.monitoring.watch import Watch
+from mlops.sentences import spanish
 from mlops.store import Database
 from tests.plain_metrics import PlainMetrics
 
@@ -66,6 +67,7 @@ def test_what_a_rule_finds_is_an_alert_until_three_looks_found_nothing(book: Ale
     assert [watch.evaluate().resolved for _ in range(4)] == [(), (), ("slow",), ()]
     (alert,) = book.list()
     assert (alert.resolved_by, alert.resolved_because) == ("watch", "3 looks in a row found nothing")
+    assert spanish()(alert.resolved_because or "") == "3 comprobaciones seguidas no encontraron nada"
 
 
 def test_without_data_an_alert_stays_as_it_is(book: AlertBook, metrics: PlainMetrics) -> None:
@@ -87,6 +89,9 @@ def test_a_rule_that_fails_is_an_alert_and_stops_none_of_the_others(book: AlertB
     assert open_keys(book) == ["other", "rule_broken{rule=broken}"]
     (alert,) = book.list(rule="rule_broken")
     assert "ZeroDivisionError: division by zero" in alert.sentence
+    assert spanish()(alert.sentence) == (
+        "La regla broken falló, y lo que vigila no se está vigilando: ZeroDivisionError: division by zero"
+    )
     broken.outcome = None
     for _ in range(3):
         watch.evaluate()

@@ -17,7 +17,7 @@ from mlops.http.access import Visitor
 from mlops.http.console import Action, Actions, Ask, Choices, Details, Panel, View
 from mlops.http.console.exports import as_csv, as_html, as_json, tables_of, titles_of
 from mlops.http.console.rendering import load_words
-from mlops.reports import Badge, Bounds, Chart, Facts, Link, Prose, Said, Table, sequence_chart
+from mlops.reports import Badge, Bounds, Chart, Facts, Link, Prose, PValue, Said, Share, Table, sequence_chart
 
 AT = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CHART = Chart(Markup("<svg></svg>"), "a drawing")
@@ -81,6 +81,28 @@ def test_json_holds_what_is_drawn() -> None:
     found = as_json(View("T", panels=[Panel("one", "Uno", [Details("más", [chart])])]), ask())
     rows = [{"at": AT.isoformat(), "low": None, "high": 2.0}, {"at": later.isoformat(), "low": 0.5, "high": 1.5}]
     assert found["panels"][0]["charts"] == [{"caption": "the ratio", "rows": rows}]
+
+
+def test_a_sentence_is_shown_in_the_language_of_the_page_where_that_is_known_and_kept_as_it_is_for_programs() -> None:
+    said = [Said("None of 12 columns has drifted."), Said("It said so."), Said("lo dije yo", ""), Said("soup", "en")]
+    view = View("T", panels=[Panel("one", "Uno", [*said, Table(["sentence"], [[said[0]]])])])
+    page = as_html(view, ask())
+    assert page.count('<span lang="es">Ninguna de las 12 columnas tiene deriva.</span>') == 2
+    assert '<span lang="en">It said so.</span>' in page
+    # Nobody knows what language people wrote: an empty one says so to a screen reader.
+    assert '<span lang="">lo dije yo</span>' in page
+    assert as_json(view, ask())["panels"][0]["texts"] == [one.text for one in said]
+    assert "None of 12 columns" in as_csv(tables_of(view)["one"])
+
+
+def test_people_read_shares_and_p_values_as_such_and_programs_read_numbers() -> None:
+    table = Table(["value", "p", "score"], [[Share(0.1234), PValue(3.5e-12), 0.1234]])
+    view = View("T", panels=[Panel("one", "Uno", [table])])
+    page = as_html(view, ask())
+    assert all(text in page for text in (">12,3\N{NO-BREAK SPACE}%<", ">&lt;\N{NO-BREAK SPACE}0,001<", ">0,1234<"))
+    found = orjson.loads(orjson.dumps(as_json(view, ask())))
+    assert found["panels"][0]["tables"][0]["rows"] == [{"value": 0.1234, "p": 3.5e-12, "score": 0.1234}]
+    assert read(as_csv(table))[1] == ["0.1234", "3.5e-12", "0.1234"]
 
 
 def test_each_table_has_a_name_of_its_own(view: View) -> None:

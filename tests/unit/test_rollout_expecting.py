@@ -35,7 +35,7 @@ def test_a_worse_challenger_is_called_so_with_all_that_is_needed_to_believe_it()
         assert found.figures[name]["low"] < truth < found.figures[name]["high"], name
     assert found.figures["difference"]["low"] < -0.15 < found.figures["difference"]["high"] < 0
     assert found.figures["difference"]["effective_sample_size"] == pytest.approx(600, rel=0.15)
-    assert "clearly worse: clicks 2" in found.sentence
+    assert "clearly worse: clicks, 2" in found.sentence
     for word in ("SNIPS", "DR", "clipped", "effective sample size"):
         assert word in found.sentence
     # Weights of 10 are below the clip; with a smaller share they are not.

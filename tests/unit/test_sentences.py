@@ -27,6 +27,8 @@ SMALL = Translation(
         "It is paused.": "Está en pausa.",
         "It ended at {at:%Y-%m-%d %H:%M} UTC; {gain:+.4g} was {verdict}": "Acabó el {at} UTC; {gain} fue {verdict}",
         "better": "mejor",
+        "the column {column!s} is new": "la columna {column} es nueva",
+        "{what} {value:.2%} expected": "{what}: se espera un {value}",
     }
 )
 
@@ -105,6 +107,8 @@ def test_values_are_put_in_as_the_other_language_writes_them() -> None:
     assert SMALL("12,345.5 jobs wait.") == "12.345,5 trabajos esperan."
     assert SMALL("12.5% jobs wait.") == "12,5\N{NO-BREAK SPACE}% trabajos esperan."
     assert SMALL("1.0.0 waits: ñandú.") == "1.0.0 espera: ñandú."
+    assert SMALL("clicks on it −20.00% expected") == "clicks on it: se espera un −20,00\N{NO-BREAK SPACE}%"
+    assert SMALL(say("the column {column!s} is new", column="better")) == "la columna better es nueva"
 
 
 def test_a_sentence_within_another_is_read_too() -> None:
@@ -112,9 +116,23 @@ def test_a_sentence_within_another_is_read_too() -> None:
     assert SMALL("ranker waits: the hour, naps have moved.") == "ranker espera: se han movido la hora, naps."
 
 
+def test_a_stop_that_was_added_or_taken_away_is_so_in_both_languages() -> None:
+    assert SMALL("the hour have moved.") == "se han movido la hora."
+    assert SMALL("it is paused") == "está en pausa"
+
+
 def test_sentences_beside_each_other_are_read_one_by_one() -> None:
     assert SMALL("3 jobs wait. It is paused.") == "3 trabajos esperan. Está en pausa."
     assert SMALL("it is paused; the hour have moved") == "está en pausa; se han movido la hora"
+
+
+def test_what_an_error_says_is_read_behind_the_name_of_its_kind() -> None:
+    assert SMALL("ranker waits: ValueError: it is paused.") == "ranker espera: ValueError: está en pausa."
+    assert SMALL("Somebody: it is paused.") is None
+
+
+def test_a_name_has_no_space_in_it() -> None:
+    assert SMALL("the column of the moon is new") is None
 
 
 def test_times_are_values() -> None:
@@ -140,6 +158,7 @@ def test_an_endless_text_is_no_sentence() -> None:
         ("{n} jobs", "{n} trabajos {m}"),
         ("{n} {n} jobs", "{n} trabajos"),
         ("{n:.2f} jobs", "{n:.2f} trabajos"),
+        ("{n!s} jobs", "{n!s} trabajos"),
         ("{n}: {m}", "{n}: {m}"),
     ],
 )
@@ -153,3 +172,8 @@ def test_a_template_stands_in_one_file(tmp_path: Path) -> None:
         (tmp_path / f"{name}.toml").write_text('"{n} jobs" = "{n} trabajos"')
     with pytest.raises(ValueError, match=r"b\.toml has templates of another file"):
         Translation.load(sorted(tmp_path.glob("*.toml")))
+
+
+def test_a_folder_of_sentences_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=f"no folder {tmp_path}/spanisch"):
+        spanish(tmp_path / "spanisch")

@@ -60,7 +60,7 @@ class Ask:
         value = self.path_params[name]
         number = _whole(value)
         if number is None:
-            raise missing(say("{name}: must be a number from 1 on, got {value!r}", name=name, value=value))
+            raise missing(say("{name!s}: must be a number from 1 on, got {value!r}", name=name, value=value))
         return number
 
     def link(self, *parts: str, **params: str | int | None) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mlops.http.console.ask import Ask
-from mlops.http.console.shown import state
+from mlops.http.console.shown import as_kept, state
 from mlops.http.console.view import ConsoleBlock, Details
-from mlops.reports import Badge, Chart, Interval, Prose, Said, Table, interval_plot
+from mlops.reports import Badge, Chart, Interval, Prose, PValue, Said, Table, interval_plot
 from mlops.reports.page import Cell
 from mlops.rollout.pages import evidence_chart, ratio_chart
 
@@ -100,7 +100,7 @@ def shadow_blocks(shadow: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]
 def preferred_blocks(preferred: Mapping[str, Any], ask: Ask) -> Sequence[ConsoleBlock]:
     """Whose items were clicked in lists of both rankings."""
     rows: list[list[Cell]] = [
-        [ask.words.get(f"states.preferred.{name}", name), ask.words.p_value(value) if name == "p_value" else value]
+        [ask.words.get(f"states.preferred.{name}", name), PValue(value) if name == "p_value" else value]
         for name, value in preferred.items()
         if name != "verdict"
     ]
@@ -288,11 +288,11 @@ def _table_of(values: Sequence[Mapping[str, Any]], ask: Ask, caption: str) -> Ta
 
 def _plain(value: Any, ask: Ask) -> Cell:
     if isinstance(value, str | int | float | None):
-        return value
+        return as_kept(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {_text(each, ask)}" for name, each in value.items()) or None
     if isinstance(value, list | tuple):
-        return ", ".join(_text(each, ask) for each in value) or None
+        return as_kept(", ".join(_text(each, ask) for each in value) or None)
     return str(value)
 
 

@@ -85,10 +85,19 @@ def manner(words: Words, **changed: Any) -> Manner:
     """How values are written in the language of *words*."""
 
     def said(one: Said) -> Said:
-        read = words.sentence(one.text) if one.language == "en" else None
+        read = words.sentence(one.text) if one.language in {"en", ""} else None
         return one if read is None else Said(read, words.language)
 
-    return Manner(words.number, words.time, words("common.yes"), words("common.no"), said=said, **changed)
+    return Manner(
+        words.number,
+        words.share,
+        words.p_value,
+        words.time,
+        words("common.yes"),
+        words("common.no"),
+        said=said,
+        **changed,
+    )
 
 
 def titled(table: Table, words: Words) -> Table:
@@ -170,6 +179,8 @@ def _plain(value: Cell) -> str | float | int | bool | None:
         return value.isoformat()
     if isinstance(value, Badge | Link | Said):
         return value.text
+    if isinstance(value, float):
+        return float(value)
     return None if isinstance(value, Chart) else value
 
 

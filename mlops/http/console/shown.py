@@ -56,9 +56,14 @@ def who(ask: Ask, actor: str, *, automatic: bool) -> str:
     return ask.words("states.automatic", actor=actor) if automatic else actor
 
 
-def why(text: str, *, automatic: bool) -> Cell:
+def why(text: str | None, *, automatic: bool) -> Said | None:
     """A reason as it was kept: programs write English, people write what they like."""
-    return Said(text) if automatic and text else text or None
+    return Said(text, "en" if automatic else "") if text else None
+
+
+def as_kept(value: str | float | int | bool | None) -> Cell:
+    """A value that was kept: words may be a sentence, or the words of people in a language that nobody knows."""
+    return Said(value, "") if isinstance(value, str) and " " in value else value
 
 
 def chosen_model(parts: Parts, ask: Ask) -> str | None:

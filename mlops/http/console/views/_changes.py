@@ -102,6 +102,8 @@ def _frozen(ask: Ask, freezes: Sequence[Freeze]) -> Iterator[Row]:
     t = ask.words
     for each in freezes:
         scope = freeze_scope(ask, each)
-        yield [each.frozen_at, Badge(t("overview.froze"), "note"), scope, each.frozen_by, each.because]
+        frozen = Badge(t("overview.froze"), "note")
+        yield [each.frozen_at, frozen, scope, each.frozen_by, why(each.because, automatic=False)]
         if each.lifted_at is not None:
-            yield [each.lifted_at, Badge(t("overview.unfroze")), scope, each.lifted_by, each.lifted_because]
+            because = why(each.lifted_because, automatic=False)
+            yield [each.lifted_at, Badge(t("overview.unfroze")), scope, each.lifted_by, because]

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from mlops.reports import PValue, Share
+
 
 def rounded(value: float | None) -> float | None:
     """*value* to three significant digits: neither sketches nor samples know more."""
     return None if value is None else float(f"{value:.3g}")
+
+
+def share(value: float | None) -> Share | None:
+    """*value*, 0 to 1 or the difference of two such, to three significant digits."""
+    return None if value is None else Share(f"{value:.3g}")
+
+
+def p_value(value: float | None) -> PValue | None:
+    """*value* to three significant digits, for programs."""
+    return None if value is None else PValue(f"{value:.3g}")
 
 
 def brief(value: float) -> float:

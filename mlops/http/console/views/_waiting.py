@@ -62,5 +62,5 @@ def _freeze_waits(ask: Ask, freeze: Freeze) -> Row:
         freeze_scope(ask, freeze),
         freeze.frozen_at,
         freeze.frozen_by,
-        freeze.because,
+        why(freeze.because, automatic=False),
     ]

@@ -8,8 +8,10 @@ from mlops.errors import UnknownAlert
 from mlops.http.console.ask import Ask
 from mlops.http.console.evidence import plain_blocks
 from mlops.http.console.parts import Parts
+from mlops.http.console.shown import why
 from mlops.http.console.view import Action, Actions, Choice, Choices, ConsoleBlock, Pager, Panel, View
 from mlops.monitoring.alert_records import Alert, Mute, State
+from mlops.monitoring.alerts import WATCH
 from mlops.reports import Badge, Facts, Link, Prose, Said, Table
 from mlops.reports.page import Cell, Tone
 
@@ -113,9 +115,9 @@ def _facts(found: Alert, ask: Ask) -> Facts:
             ("count", found.count),
             ("opening", found.opening),
             ("acknowledged_by", found.acknowledged_by),
-            ("acknowledged_because", found.acknowledged_because),
+            ("acknowledged_because", why(found.acknowledged_because, automatic=False)),
             ("resolved_by", found.resolved_by),
-            ("resolved_because", found.resolved_because),
+            ("resolved_because", why(found.resolved_because, automatic=found.resolved_by == WATCH)),
         ]
     )
 
@@ -134,7 +136,9 @@ def _actions(found: Alert, ask: Ask) -> Sequence[ConsoleBlock]:
 
 
 def _mutes(mutes: Sequence[Mute]) -> Sequence[ConsoleBlock]:
-    rows: list[list[Cell]] = [[mute.scope, mute.until, mute.muted_by, Said(mute.because)] for mute in mutes]
+    rows: list[list[Cell]] = [
+        [mute.scope, mute.until, mute.muted_by, why(mute.because, automatic=False)] for mute in mutes
+    ]
     return [Table(["scope", "until", "actor", "reason"], rows)]
 
 

@@ -9,7 +9,7 @@ from mlops.drift.result import DriftReport, DriftResult
 from mlops.http.console.ask import Ask
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import ConsoleBlock, Details, Panel, View
-from mlops.http.console.views._figures import rounded
+from mlops.http.console.views._figures import p_value, rounded
 from mlops.http.console.views._windows import chosen_model, model_choices
 from mlops.model_registry import ModelVersion
 from mlops.monitoring.drift_book import DriftBook, KeptCheck
@@ -106,12 +106,12 @@ def _table(report: DriftReport, ask: Ask) -> Sequence[ConsoleBlock]:
             _badge(one.verdict, ask),
             rounded(one.score),
             one.threshold,
-            rounded(one.adjusted_p),
+            p_value(one.adjusted_p),
             one.alpha,
             one.n_reference,
             one.n_current,
             t.get(f"drift.kinds.{one.kind}", one.kind),
-            rounded(one.p),
+            p_value(one.p),
         ]
         for one in _worst_first(report)
     ]

@@ -163,7 +163,8 @@ def _frozen(ask: Ask, freeze: Freeze | None) -> Sequence[ConsoleBlock]:
     if freeze is None:
         return []
     t = ask.words
-    sentence = t("models.frozen", by=freeze.frozen_by, at=t.time(freeze.frozen_at), because=freeze.because)
+    because = t.sentence(freeze.because) or freeze.because
+    sentence = t("models.frozen", by=freeze.frozen_by, at=t.time(freeze.frozen_at), because=because)
     return [Badge(t("models.is_frozen"), "note"), Prose(sentence)]
 
 
@@ -189,7 +190,7 @@ def request_blocks(ask: Ask, waiting: Approval, rollout: Rollout | None) -> Sequ
             ("champion", waiting.champion),
             ("requested_by", waiting.requested_by),
             ("requested_at", waiting.requested_at),
-            ("reason", waiting.because),
+            ("reason", why(waiting.because, automatic=False)),
         ]
     )
     blocks: list[ConsoleBlock] = [facts, approval_actions(ask, waiting, rollout)]

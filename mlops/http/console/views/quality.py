@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from mlops.http.console.measures import QualityMeasure
 from mlops.http.console.parts import Parts
 from mlops.http.console.view import ConsoleBlock, Details, Panel, View
 from mlops.http.console.views._estimates import estimates_of
-from mlops.http.console.views._figures import rounded
+from mlops.http.console.views._figures import rounded, share
 from mlops.http.console.views._offline import offline_of
 from mlops.http.console.views._windows import (
     WINDOWS,
@@ -186,7 +186,7 @@ def _online(read: _Read, measures: Sequence[QualityMeasure], choices: Sequence[C
         }
         blocks: list[ConsoleBlock] = [Prose(t("quality.none_of", measure=_name(measure, ask)))]
         if days:
-            blocks = [_by_day(days, measure, read, ask), Details(t("quality.figures"), [_days(days)])]
+            blocks = [_by_day(days, measure, read, ask), Details(t("quality.figures"), [_days(days, measure)])]
         name = "online" if number == 1 else f"online-{number}"
         panels.append(Panel(name, _name(measure, ask), [*choices, *blocks] if number == 1 else blocks, width="half"))
     return panels
@@ -227,10 +227,8 @@ def _marks(read: _Read) -> list[Happening]:
     return sorted(marks, key=lambda one: one.at)
 
 
-def _days(days: Mapping[date, Pooled]) -> Table:
-    rows: list[list[Cell]] = [
-        [day.isoformat(), found.n, *map(rounded, (found.mean, found.low, found.high))] for day, found in days.items()
-    ]
+def _days(days: Mapping[date, Pooled], measure: QualityMeasure) -> Table:
+    rows: list[list[Cell]] = [[day.isoformat(), found.n, *_figures(measure, found)] for day, found in days.items()]
     return Table(["day", "n", "value", "low", "high"], rows)
 
 
@@ -246,7 +244,7 @@ def _versions(read: _Read, measure: QualityMeasure, ask: Ask) -> list[Panel]:
         if found is None:
             continue
         figures = (found.other.mean, found.one.mean, found.effect, found.low, found.high)
-        rows.append([version, found.n_days, found.other.n, *map(rounded, figures), _judged(found, ask)])
+        rows.append([version, found.n_days, found.other.n, *map(_cell(measure), figures), _judged(found, ask)])
         if found.low is not None and found.high is not None:
             intervals.append(Interval(version, found.effect, found.low, found.high))
     heading = t("quality.versions")
@@ -276,7 +274,7 @@ def _slice(read: _Read, measure: QualityMeasure, label: str, ask: Ask) -> Panel:
     if not found:
         return Panel(f"by-{label}", heading, [Prose(t("quality.none_of", measure=_name(measure, ask)))], width="half")
     shown = sorted(found.items(), key=lambda item: (-item[1].n, str(item[0])))[:_MOST_GROUPS]
-    rows: list[list[Cell]] = [[str(value), one.n, *map(rounded, (one.mean, one.low, one.high))] for value, one in shown]
+    rows: list[list[Cell]] = [[str(value), one.n, *_figures(measure, one)] for value, one in shown]
     intervals = [
         Interval(str(value), one.mean, one.low, one.high)
         for value, one in shown
@@ -297,6 +295,15 @@ def _events(read: _Read, ask: Ask) -> Table:
         for one in reversed(read.events)
     ]
     return Table(["at", "event", "subject"], rows[:_MOST_MARKS])
+
+
+def _figures(measure: QualityMeasure, found: Pooled) -> Iterator[float | None]:
+    """Mean and ends of the interval, as cells."""
+    return map(_cell(measure), (found.mean, found.low, found.high))
+
+
+def _cell(measure: QualityMeasure) -> Callable[[float | None], float | None]:
+    return share if measure.is_share else rounded
 
 
 def _name(measure: QualityMeasure, ask: Ask) -> str:

@@ -114,9 +114,9 @@ def _facts(ask: Ask, found: Rollout) -> Facts:
     )
 
 
-def _because(found: Rollout) -> Prose | Said:
+def _because(found: Rollout) -> Said:
     """Why it was begun, in the words of who began it; once it is over, why it ended."""
-    return Prose(found.because) if found.is_open else Said(found.because)
+    return Said(found.because, "" if found.is_open else "en")
 
 
 def what_next(ask: Ask, found: Rollout, look: Look, *, is_frozen: bool) -> str:
@@ -245,7 +245,7 @@ def _barred(ask: Ask, bars: Sequence[Bar]) -> Sequence[ConsoleBlock]:
                 ("barred_by", each.barred_by),
             ]
         )
-        blocks += [facts, Said(each.because), Actions([unbar(ask, each)])]
+        blocks += [facts, Said(each.because, ""), Actions([unbar(ask, each)])]
     return blocks
 
 

@@ -9,7 +9,7 @@ from mlops.errors import ArtefactError, UnknownVersion
 from mlops.http.console.ask import Ask
 from mlops.http.console.evidence import evidence_blocks
 from mlops.http.console.parts import Parts
-from mlops.http.console.shown import MODEL, job_link, rollout_link, state, version_link
+from mlops.http.console.shown import MODEL, as_kept, job_link, rollout_link, state, version_link, why
 from mlops.http.console.view import Choice, Choices, ConsoleBlock, Details, Panel, View
 from mlops.http.console.views._metrics import decided_first, decided_metrics
 from mlops.http.console.views.model_actions import version_actions
@@ -90,12 +90,12 @@ def _what(
             ("status", state(ask, "version", one.status)),
             *_rollout(ask, one, rollout),
             ("model_type", one["model_type"]),
-            ("description", Said(one["description"]) if one["description"] else None),
+            ("description", why(one["description"], automatic=False)),
             ("registered_at", one.registered_at),
             ("deployed_at", one.deployed_at),
             ("tags", _text(one["tags"]) or None),
             ("barred", None if bar is None else Badge(ask.words("models.is_barred"), "bad")),
-            ("barred_because", None if bar is None else Said(bar.because)),
+            ("barred_because", None if bar is None else why(bar.because, automatic=False)),
             ("waits", None if waiting is None else Badge(ask.words("models.waits"), "note")),
             ("requested_by", None if waiting is None else waiting.requested_by),
         ]
@@ -266,7 +266,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Cell:
-    return value if isinstance(value, str | int | float | None) else _text(value)
+    return as_kept(value) if isinstance(value, str | int | float | None) else _text(value)
 
 
 def _is_number(value: Any) -> bool:
