@@ -105,7 +105,7 @@ class LiveModel(Generic[Model]):
     def _follow(self, champion: ModelVersion | None) -> None:
         if champion is None:
             self.problem = say(
-                "{model} has no version in production: mlops models promote, or rollback", model=self._model_id
+                "{model!s} has no version in production: mlops models promote, or rollback", model=self._model_id
             )
             self._serve_a_fallback()
         elif self.served is not None and _is_same(self.served.version, champion):

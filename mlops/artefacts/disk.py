@@ -155,7 +155,7 @@ def _named(digest: Digest) -> Iterator[None]:
     try:
         yield
     except ArtefactError as error:
-        raise type(error)(say("artefact {digest}: {error}", digest=digest[:12], error=error)) from error
+        raise type(error)(say("artefact {digest!s}: {error}", digest=digest[:12], error=error)) from error
 
 
 def _make_room(target: Path, aside: Path) -> None:

@@ -41,13 +41,13 @@ def refuse_unsafe(path: str, content: bytes) -> None:
     if suffix not in SAFE_SUFFIXES:
         raise ArtefactRefused(
             say(
-                "{path} has no format that is safe to load; use one of {formats}",
+                "{path!s} has no format that is safe to load; use one of {formats}",
                 path=path,
                 formats=listed(sorted(SAFE_SUFFIXES)),
             )
         )
     if content.startswith(_PICKLE_PROTOCOLS):
-        raise ArtefactRefused(say("{path} is a pickle, which can run code when it is loaded", path=path))
+        raise ArtefactRefused(say("{path!s} is a pickle, which can run code when it is loaded", path=path))
     try:
         if suffix == ".json":
             orjson.loads(content)
@@ -55,7 +55,7 @@ def refuse_unsafe(path: str, content: bytes) -> None:
             _read_arrays(content)
     except ValueError as error:
         raise ArtefactRefused(
-            say("{path} is no {suffix} that is safe to load: {error}", path=path, suffix=suffix, error=error)
+            say("{path!s} is no {suffix} that is safe to load: {error}", path=path, suffix=suffix, error=error)
         ) from error
 
 

@@ -26,7 +26,7 @@ class MemoryArtefacts:
         try:
             return dict(self._kept[digest])
         except KeyError:
-            raise ArtefactMissing(say("there is no artefact {digest}", digest=digest)) from None
+            raise ArtefactMissing(say("there is no artefact {digest!s}", digest=digest)) from None
 
     def manifest(self, digest: Digest) -> Manifest:
         """See :class:`~mlops.artefacts.ArtefactStore`."""

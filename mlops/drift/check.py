@@ -104,17 +104,17 @@ class Checker:
         by_chance = self.options.alpha / n_columns
         if found.type_name == "no values" and was.kind:
             if found.n_rows and (was.n_missing / was.n_rows) ** found.n_rows <= by_chance:
-                yield Finding(was.name, "no values", say("{column} has no values any more.", column=was.name))
+                yield Finding(was.name, "no values", say("{column!s} has no values any more.", column=was.name))
         elif was.type_name != found.type_name and was.type_name != "no values":
             sentence = say(
-                "{column} held {before} and now holds {now}.",
+                "{column!s} held {before} and now holds {now}.",
                 column=was.name,
                 before=was.type_name,
                 now=found.type_name,
             )
             yield Finding(was.name, "type changed", sentence)
         elif was.summary is None:
-            sentence = say("{column} is not judged: it holds {what}.", column=was.name, what=was.type_name)
+            sentence = say("{column!s} is not judged: it holds {what}.", column=was.name, what=was.type_name)
             yield Finding(was.name, "not judged", sentence)
         else:
             yield from _of_values(was, found, by_chance=by_chance)
@@ -126,7 +126,7 @@ def _of_values(was: ColumnSummary, found: ColumnSummary, *, by_chance: float) ->
     # The other values may be absent from a small window by chance.
     if is_news and found.summary and was.share_of(value or 0.0) ** found.summary.n <= by_chance:
         yield Finding(
-            was.name, "became constant", say("{column} is {value} in every row now.", column=was.name, value=value)
+            was.name, "became constant", say("{column!s} is {value} in every row now.", column=was.name, value=value)
         )
     if isinstance(was.summary, CategorySummary) and isinstance(found.summary, CategorySummary):
         new = new_values(was.summary, found.summary)
@@ -138,10 +138,10 @@ def _of_values(was: ColumnSummary, found: ColumnSummary, *, by_chance: float) ->
 def _of_new(column: str, new: Sequence[str], share: float) -> str:
     if len(new) == 1:
         return say(
-            "{column} has a new value in {share:.2%} of the rows: {value}.", column=column, share=share, value=new[0]
+            "{column!s} has a new value in {share:.2%} of the rows: {value}.", column=column, share=share, value=new[0]
         )
     return say(
-        "{column} has {n:d} new values in {share:.2%} of the rows: {values}.",
+        "{column!s} has {n:d} new values in {share:.2%} of the rows: {values}.",
         column=column,
         n=len(new),
         share=share,
@@ -150,11 +150,11 @@ def _of_new(column: str, new: Sequence[str], share: float) -> str:
 
 
 def _missing(name: str) -> Finding:
-    return Finding(name, "missing column", say("{column} is missing: the reference has it.", column=name))
+    return Finding(name, "missing column", say("{column!s} is missing: the reference has it.", column=name))
 
 
 def _new(name: str) -> Finding:
-    return Finding(name, "new column", say("{column} is new: the reference does not have it.", column=name))
+    return Finding(name, "new column", say("{column!s} is new: the reference does not have it.", column=name))
 
 
 def _columns_of(reference: Any) -> Any:

@@ -362,7 +362,7 @@ def _figures(one: Comparison) -> str:
     )
     if one.effect_relative is None:
         return say(
-            "{metric} {before:.4f} → {after:.4f}, {effect:+.4f}, {level:.0%} interval {interval}",
+            "{metric!s} {before:.4f} → {after:.4f}, {effect:+.4f}, {level:.0%} interval {interval}",
             metric=one.metric,
             before=one.champion_mean,
             after=one.challenger_mean,
@@ -371,7 +371,7 @@ def _figures(one: Comparison) -> str:
             interval=interval,
         )
     return say(
-        "{metric} {before:.4f} → {after:.4f}, {effect:+.4f} ({relative:+.1%}), {level:.0%} interval {interval}",
+        "{metric!s} {before:.4f} → {after:.4f}, {effect:+.4f} ({relative:+.1%}), {level:.0%} interval {interval}",
         metric=one.metric,
         before=one.champion_mean,
         after=one.challenger_mean,

@@ -270,7 +270,7 @@ def _compared(
 
 
 def _has_no(evaluation: Evaluation, name: str) -> str:
-    return say("{version} has no {metric}.", version=evaluation.label, metric=name)
+    return say("{version!s} has no {metric!s}.", version=evaluation.label, metric=name)
 
 
 def _incomparable(what: str, why: str) -> str:
@@ -279,7 +279,7 @@ def _incomparable(what: str, why: str) -> str:
 
 def _gains_too_little(metric: str, compared: Comparison, by: float) -> str:
     figures = compared.sentence.removeprefix("Better: ").removesuffix(".")
-    better = say("{metric}: better: {figures}.", metric=metric, figures=figures)
+    better = say("{metric!s}: better: {figures}.", metric=metric, figures=figures)
     return f"{better} {say('That is less than the {asked:,} asked for.', asked=_short(by))}"
 
 

@@ -46,7 +46,7 @@ class MetricResult:
         if not self.values.size:
             raise NothingRelevant(
                 say(
-                    "none of the {n:d} queries has a relevant item: there is no {metric}",
+                    "none of the {n:d} queries has a relevant item: there is no {metric!s}",
                     n=self.n_queries,
                     metric=self.name,
                 )

@@ -84,7 +84,7 @@ class Change:
         """
         one, champion = _rows.version_and_champion(self.connection, self.model_id, version)
         if one is None:
-            raise UnknownVersion(say("{model} has no version {version}", model=self.model_id, version=version))
+            raise UnknownVersion(say("{model!s} has no version {version}", model=self.model_id, version=version))
         return one, champion
 
     def promote(self, one: ModelVersion, champion: ModelVersion | None, *, kind: str) -> ModelVersion:
@@ -226,7 +226,7 @@ def refuse_if_frozen(connection: sa.Connection, model_id: str) -> None:
         )
     raise Frozen(
         say(
-            "{model} is frozen ({because}): automatic moves are off until `mlops models unfreeze`",
+            "{model!s} is frozen ({because}): automatic moves are off until `mlops models unfreeze`",
             model=model_id,
             because=row.because,
         )
@@ -247,7 +247,7 @@ def expect_champion(champion: ModelVersion | None, expected: str | None, model_i
 def _another_serves(model_id: str, found: str | None, expected: str | None) -> str:
     if found is None:
         return say(
-            "{model} no version is in production, and the change was decided on {expected}: somebody else was first; "
+            "{model!s} no version is in production, and the change was decided on {expected}: somebody else was first; "
             "look again",
             model=model_id,
             expected=expected,

@@ -58,7 +58,7 @@ class RegistryReader:
         if base is None:
             base = max(known, key=SemanticVersion.parse) if champion is None else champion.version
         elif base not in known:
-            raise UnknownVersion(say("{model} has no version {version}", model=model_id, version=base))
+            raise UnknownVersion(say("{model!s} has no version {version}", model=model_id, version=base))
         return str(next_version(known, base=base, bump=bump))
 
     def get_model(self, model_id: str, version: str) -> ModelVersion | None:
@@ -290,7 +290,7 @@ def unknown(connection: sa.Connection, model_id: str, version: str) -> UnknownMo
         return UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
     return UnknownVersion(
         say(
-            "{model} has no version {version}; the newest are {known}",
+            "{model!s} has no version {version}; the newest are {known}",
             model=model_id,
             version=version,
             known=listed(known),

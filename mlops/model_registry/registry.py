@@ -515,7 +515,7 @@ class ModelRegistry(RegistryReader):
                 return one
         if first_error is not None:
             raise first_error
-        raise NothingToRollBackTo(say("no earlier version of {model} served", model=model_id))
+        raise NothingToRollBackTo(say("no earlier version of {model!s} served", model=model_id))
 
     def _check_files(self, one: ModelVersion) -> None:
         if one.artefact is not None and self.artefacts is not None:

@@ -156,14 +156,14 @@ class _Unusual:
         )
         if judgement.verdict == "level shift":
             sentence = say(
-                "{stat} of {metric} has moved to another level: {figures}",
+                "{stat!s} of {metric!s} has moved to another level: {figures}",
                 stat=self._stat,
                 metric=self._metric,
                 figures=figures,
             )
         else:
             sentence = say(
-                "{stat} of {metric} is unusual: {figures}", stat=self._stat, metric=self._metric, figures=figures
+                "{stat!s} of {metric!s} is unusual: {figures}", stat=self._stat, metric=self._metric, figures=figures
             )
         return Finding(
             sentence,

@@ -137,7 +137,7 @@ class Watch:
         except Exception as error:
             _log.exception("the rule %s failed", rule.name)
             sentence = say(
-                "the rule {rule} failed, so what it watches is not watched: {kind}: {error}",
+                "the rule {rule!s} failed, so what it watches is not watched: {kind}: {error}",
                 rule=rule.name,
                 kind=type(error).__name__,
                 error=error,

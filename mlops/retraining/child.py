@@ -35,7 +35,7 @@ def main(arguments: list[str]) -> int:
     try:
         order = TrainingOrder.from_json((folder / "order.json").read_bytes())
         with failures_named(
-            lambda error: say("the trainer {address} cannot be made: {error}", address=address, error=error)
+            lambda error: say("the trainer {address!s} cannot be made: {error}", address=address, error=error)
         ):
             trainer = load_factory(address)()
         champion = folder / "champion"

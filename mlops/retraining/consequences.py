@@ -160,9 +160,9 @@ class Consequences:
     def _rolled_out(self, job: RetrainingJob, bring_in: BringIn, because: str) -> str:
         champion = self._registry.get_production_model(job.model_id)
         if champion is None:
-            raise Conflict(say("{model} has none in production", model=job.model_id))
+            raise Conflict(say("{model!s} has none in production", model=job.model_id))
         if champion.version != job.champion:
-            raise Conflict(say("{model} has {version} in production", model=job.model_id, version=champion.version))
+            raise Conflict(say("{model!s} has {version} in production", model=job.model_id, version=champion.version))
         return bring_in(job.model_id, job.challenger or "", because)
 
     def _promote(self, job: RetrainingJob, evidence: Any, *, asks: bool, automatic: bool) -> None:
@@ -211,7 +211,7 @@ def sentence_of(verdicts: list[dict[str, Any]]) -> str:
     n_passed = sum(each["outcome"] == "passed" for each in verdicts)
     n, of, gate, why = n_passed, len(verdicts), told["gate"], told["sentence"]
     if told["outcome"] == "passed":
-        return say("{n:d} of {of:d} gates passed. {gate} passed: {why}", n=n, of=of, gate=gate, why=why)
+        return say("{n:d} of {of:d} gates passed. {gate!s} passed: {why}", n=n, of=of, gate=gate, why=why)
     if told["outcome"] == "failed":
-        return say("{n:d} of {of:d} gates passed. {gate} failed: {why}", n=n, of=of, gate=gate, why=why)
-    return say("{n:d} of {of:d} gates passed. {gate} cannot tell: {why}", n=n, of=of, gate=gate, why=why)
+        return say("{n:d} of {of:d} gates passed. {gate!s} failed: {why}", n=n, of=of, gate=gate, why=why)
+    return say("{n:d} of {of:d} gates passed. {gate!s} cannot tell: {why}", n=n, of=of, gate=gate, why=why)

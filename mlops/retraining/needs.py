@@ -184,7 +184,7 @@ class NeedCheck:
         last = next(iter(self._book.listed(model_id, states=["completed", "skipped"], limit=1)), None)
         if champion is None:
             found.hindrances.append(
-                say("No version of {model} is in production, so there is nothing to compare with.", model=model_id)
+                say("No version of {model!s} is in production, so there is nothing to compare with.", model=model_id)
             )
         else:
             self._ask_age_and_volume(found, champion, last)
@@ -223,10 +223,12 @@ class NeedCheck:
             high=seen.high,
         )
         if seen.degraded:
-            found.reasons.append(say("{metric} is worse than it was: {figures}.", metric=seen.metric, figures=figures))
+            found.reasons.append(
+                say("{metric!s} is worse than it was: {figures}.", metric=seen.metric, figures=figures)
+            )
         else:
             found.remarks.append(
-                say("{metric} is not shown to be worse: {figures}.", metric=seen.metric, figures=figures)
+                say("{metric!s} is not shown to be worse: {figures}.", metric=seen.metric, figures=figures)
             )
 
     def _ask_drift(self, found: _Sentences, model_id: str) -> None:
@@ -241,7 +243,7 @@ class NeedCheck:
         if drifted:
             columns = listed(
                 say(
-                    "{column} {score:.3g} (limit {limit:.3g})",
+                    "{column!s} {score:.3g} (limit {limit:.3g})",
                     column=each.column,
                     score=each.score,
                     limit=each.threshold,

@@ -87,7 +87,7 @@ class TrainingProcess:
             raise TrainingEnded(
                 "failed",
                 say(
-                    "no other process can find the trainer of {model}: register it as package.module:function, or a "
+                    "no other process can find the trainer of {model!s}: register it as package.module:function, or a "
                     "function at the top of a module or script",
                     model=order.model_id,
                 ),

@@ -37,7 +37,7 @@ def rule_of_drift(
     """
     asked_at: datetime | None = None
     last: Finding | NoData | None = None
-    moved = subject or say("what comes to {model}", model=model_id)
+    moved = subject or say("what comes to {model!s}", model=model_id)
 
     def check(_metrics: Metrics, now: datetime) -> Finding | NoData | None:
         nonlocal asked_at, last
@@ -77,7 +77,7 @@ def _failed(book: JobBook) -> Check:
             newest.setdefault(job.model_id, job)
         failed = [job for job in newest.values() if job.state == "failed" and _is_recent(job, now)]
         told = [
-            say("training {job:d} of {model} failed: {reason}", job=job.job_id, model=job.model_id, reason=job.reason)
+            say("training {job:d} of {model!s} failed: {reason}", job=job.job_id, model=job.model_id, reason=job.reason)
             for job in failed
         ]
         return _finding(failed, told, severity="warning")
@@ -90,7 +90,7 @@ def _waits(book: JobBook) -> Check:
         waiting = book.listed(states=["awaiting_approval"], limit=_MOST)
         told = [
             say(
-                "{model} {version} passed its gates, and waits for a person: mlops retrain approve {job:d}",
+                "{model!s} {version} passed its gates, and waits for a person: mlops retrain approve {job:d}",
                 model=job.model_id,
                 version=job.challenger,
                 job=job.job_id,

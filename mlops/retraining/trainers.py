@@ -144,7 +144,7 @@ def load_factory(address: str) -> Factory:
     except (ImportError, AttributeError, KeyError, OSError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise UnknownTrainer(
-            say("the trainer {address} cannot be found: {reason}", address=address, reason=reason)
+            say("the trainer {address!s} cannot be found: {reason}", address=address, reason=reason)
         ) from error
     factory: Factory = found
     return factory
@@ -169,7 +169,7 @@ def code_version_of(trainer: Trainer[Any]) -> str:
 
 def _nobody_has_said(model_id: str) -> str:
     sentence = say(
-        "nobody has said how {model} is trained: call register_trainer({named!r}, 'package.module:function'), or set "
+        "nobody has said how {model!s} is trained: call register_trainer({named!r}, 'package.module:function'), or set "
         "RETRAIN_TRAINERS={key}=package.module:function.",
         model=model_id,
         named=model_id,

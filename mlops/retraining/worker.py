@@ -313,5 +313,5 @@ def _cancelled_by(who: str) -> str:
 
 def _nothing_to_compare_with(model_id: str) -> str:
     """The sentence of a need, as a clause."""
-    sentence = say("No version of {model} is in production, so there is nothing to compare with.", model=model_id)
+    sentence = say("No version of {model!s} is in production, so there is nothing to compare with.", model=model_id)
     return sentence[0].lower() + sentence[1:].removesuffix(".")

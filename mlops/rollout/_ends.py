@@ -71,7 +71,7 @@ class Ends:
             Frozen: they may not.
         """
         if self.is_frozen(model_id):
-            raise Frozen(say("{model} is frozen: automatic moves are off until `mlops unfreeze`", model=model_id))
+            raise Frozen(say("{model!s} is frozen: automatic moves are off until `mlops unfreeze`", model=model_id))
 
     def changed_elsewhere(self, rollout: Rollout) -> Elsewhere | None:
         """What the registry says that this rollout does not know of yet."""

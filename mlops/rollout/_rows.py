@@ -87,7 +87,10 @@ def insert(connection: sa.Connection, row: dict[str, Any]) -> Rollout:
     """
     if not insert_new(connection, rollouts, row, key=["model_id"], among=_IS_OPEN):
         raise RolloutOpen(
-            say("a rollout of {model} is under way; there is one at a time: mlops rollout abort", model=row["model_id"])
+            say(
+                "a rollout of {model!s} is under way; there is one at a time: mlops rollout abort",
+                model=row["model_id"],
+            )
         )
     found = open_one(connection, row["model_id"])
     assert found is not None  # noqa: S101

@@ -210,13 +210,13 @@ class RolloutController:
     def _startable(self, model_id: str, version: str) -> tuple[ModelVersion, ModelVersion]:
         one = self.registry.get_model(model_id, version)
         if one is None:
-            raise UnknownVersion(say("{model} has no version {version}", model=model_id, version=version))
+            raise UnknownVersion(say("{model!s} has no version {version}", model=model_id, version=version))
         champion = self.registry.get_production_model(model_id)
         self._refuse_if_barred(self.bars(model_id), one)
         if champion is None:
             raise RolloutRefused(
                 say(
-                    "no version of {model} is in production to compare {version} with: promote it",
+                    "no version of {model!s} is in production to compare {version} with: promote it",
                     model=model_id,
                     version=version,
                 )
@@ -367,7 +367,7 @@ def _refuse_another(rollout: Rollout, expected: int | None) -> None:
 
 
 def _none_under_way(model_id: str) -> RolloutChanged:
-    return RolloutChanged(say("no rollout of {model} is under way", model=model_id))
+    return RolloutChanged(say("no rollout of {model!s} is under way", model=model_id))
 
 
 def _who(one: ModelVersion) -> str:

@@ -91,7 +91,7 @@ class Rollout:
     def name(self) -> str:
         """Such as ``rollout 3 of ranker 1.2.0``."""
         return say(
-            "rollout {number:d} of {model} {challenger}",
+            "rollout {number:d} of {model!s} {challenger}",
             number=self.rollout_id,
             model=self.model_id,
             challenger=self.challenger,

@@ -17,7 +17,7 @@ _GAPS = ("\n", "(?<=[.!?]) ", "; ")
 _NUMBER = re.compile(r"[-−+±]?(\d[\d,]*(\.\d+)?|\.\d+)(e[-+]?\d+)?( ?%)?")
 _NUMERIC = r"[-−+]?(?:[\d,.]+(?:e[-+]?\d+)?|inf|nan) ?%?"
 # What a placeholder takes in, by its conversion: a name, something quoted, anything.
-_KINDS = {"s": r"\S+?", "r": r"'.*?'|\".*?\"|\S+?", None: ".+?"}
+_KINDS = {"s": r"(?:(?![:;.] ).)+?", "r": r"'.*?'|\".*?\"|\S+?", None: ".+?"}
 _NUMERIC_SPEC = re.compile("[^%]*[bdeEfFgGnoxX%,]")
 _KIND_OF_ERROR = re.compile(r"[A-Z]\w*Error|([A-Z]+[a-z0-9]+){2,}")
 _PER_CENT = re.compile(" ?%")

@@ -259,7 +259,7 @@ class _SameFile:
 
     def _before_connect(self, *_arguments: Any) -> None:
         if self._existed and self._identity() is None:
-            raise sqlite3.OperationalError(say("the file {path} is gone", path=self._path))
+            raise sqlite3.OperationalError(say("the file {path!s} is gone", path=self._path))
 
     def _connected(self, _connection: Any, record: Any) -> None:
         record.info["file"] = self._identity()

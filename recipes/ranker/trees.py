@@ -118,7 +118,7 @@ def _checked_trees(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> byt
     digest = hashlib.sha256(trees).hexdigest()
     if digest != fields.get("trees_sha256"):
         raise RankerFailed(
-            say("trees.txt has the SHA-256 {digest}, not the trees_sha256 of ranker.json", digest=digest)
+            say("trees.txt has the SHA-256 {digest!s}, not the trees_sha256 of ranker.json", digest=digest)
         )
     return trees
 

@@ -131,8 +131,9 @@ def test_what_an_error_says_is_read_behind_the_name_of_its_kind() -> None:
     assert SMALL("Somebody: it is paused.") is None
 
 
-def test_a_name_has_no_space_in_it() -> None:
-    assert SMALL("the column of the moon is new") is None
+def test_a_name_is_no_sentence() -> None:
+    assert SMALL("the column of the moon is new") == "la columna of the moon es nueva"
+    assert SMALL("the column moon. It is paused; the column moon is new") is None
 
 
 def test_times_are_values() -> None:

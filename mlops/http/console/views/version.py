@@ -73,7 +73,7 @@ def _lead(ask: Ask, one: ModelVersion, champion: ModelVersion | None, rollout: R
 def _known(parts: Parts, model_id: str, name: str) -> ModelVersion:
     one = parts.registry.get_model(model_id, name)
     if one is None:
-        raise UnknownVersion(say("{model} has no version {version}", model=model_id, version=name))
+        raise UnknownVersion(say("{model!s} has no version {version}", model=model_id, version=name))
     return one
 
 
