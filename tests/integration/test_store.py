@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import re
 import sqlite3
@@ -242,6 +243,22 @@ def test_two_processes_may_upgrade_at_once(empty_database: Database) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc to see which files are open")
+def test_who_forgets_a_handle_leaves_no_connection_open(tmp_path: Path) -> None:
+    def is_open() -> bool:
+        return tmp_path / "state.db" in [each.resolve() for each in Path("/proc/self/fd").iterdir()]
+
+    database = Database(f"sqlite:///{tmp_path}/state.db")
+    # Whatever else may still know the engine, as a cycle of rubbish does until it is collected.
+    engine = database._engine
+    database.check()
+    assert is_open()
+    del database
+    gc.collect()
+    assert not is_open()
+    engine.dispose()
 
 
 def test_an_unreachable_database_is_a_typed_error() -> None:
