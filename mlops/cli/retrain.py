@@ -16,6 +16,7 @@ import typer
 from mlops.cli._registry import Actor, AsJson, Reason, pairs
 from mlops.cli.exits import WAITS, WRONG
 from mlops.cli.output import ago, moment, print_json, print_line, print_table
+from mlops.sentences import say
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -68,7 +69,7 @@ def check(models: ModelIds = None, as_json: AsJson = False) -> None:
 @app.command()
 def run(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Name of a model.", show_default=False)],
-    reason: Annotated[str, typer.Option(help="Why; kept with the job.")] = "asked for",
+    reason: Annotated[str, typer.Option(help="Why; kept with the job.")] = say("asked for"),
     data: Annotated[
         Path | None, typer.Option(help="Train on this file, Parquet, Arrow or JSON Lines.", exists=True, dir_okay=False)
     ] = None,

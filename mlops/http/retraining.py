@@ -48,7 +48,7 @@ class Retraining(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"model_id": "hybrid_ranker"}]})
 
     model_id: ModelIdText = Field(description="The model.")
-    reason: Reason = Field("asked for", description="Why, in a sentence; it is kept with the job.")
+    reason: Reason = Field(say("asked for"), description="Why, in a sentence; it is kept with the job.")
     parameters: Evidence | None = Field(None, description="Over those that the trainer is registered with.")
     seed: StrictInt | None = Field(None, ge=0, le=2**31 - 1, description="Of all that is drawn at random.")
 

@@ -84,9 +84,14 @@ class Words:
         joint = "e" if sound[:1] in {"i", "í"} and not last.lower().startswith(("hie", "hia")) else "y"
         return f"{', '.join(before)} {joint} {last}"
 
-    def sentence(self, text: str) -> str | None:
-        """An English sentence of the toolkit in this language; None where it is not known."""
-        return None if self._sentences is None else self._sentences(text)
+    def sentence(self, text: str, *, is_said: bool = True) -> str | None:
+        """An English sentence of the toolkit in this language; None where it is not known.
+
+        Args:
+            text: what was kept.
+            is_said: whether a program said it, not perhaps a person.
+        """
+        return None if self._sentences is None else self._sentences(text, is_said=is_said)
 
     def number(self, value: float) -> str:
         """*value* with at most four significant digits: 1234.5 is "1.234" in Spanish, "1,234" in English."""

@@ -76,10 +76,15 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A sentence as it was kept, in its own *language*, whatever that of the page is; empty where nobody knows it."""
+    """A sentence as it was kept, in its own *language*, whatever that of the page is; empty where nobody knows it.
+
+    Attributes:
+        is_quoted: to be shown as it is in any case, such as a question of a cook.
+    """
 
     text: str
     language: str = "en"
+    is_quoted: bool = False
 
 
 class Share(float):

@@ -96,7 +96,7 @@ class RetrainingOrchestrator:
         self,
         model_id: str,
         *,
-        because: str = "asked for",
+        because: str = say("asked for"),
         parameters: Mapping[str, Any] | None = None,
         seed: int | None = None,
         requested_by: str | None = None,

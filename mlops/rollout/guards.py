@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from mlops.errors import BadPlan, UnknownGuard
-from mlops.sentences import say
+from mlops.sentences import listed, say
 
 Kind = Literal["rate", "latency", "preference", "streak"]
 Stage = Literal["shadow", "interleave", "canary", "watch"]
@@ -92,14 +92,14 @@ def guards_named(names: Iterable[str], *, always: Iterable[str] = ALWAYS) -> tup
     found = [_guard_from(text) for text in names]
     known = [guard.name for guard in found]
     if len(set(known)) != len(known):
-        raise BadPlan(f"guards must be named once each, got {', '.join(known)}")
+        raise BadPlan(say("guards must be named once each, got {known:s}", known=listed(known)))
     return (*found, *(GUARDS[name] for name in always if name not in known))
 
 
 def _guard_from(text: str) -> Guard:
     name, sign, margin = text.strip().partition(":")
     if name not in GUARDS:
-        raise UnknownGuard(f"there is no guard {name!r}; there are {', '.join(GUARDS)}")
+        raise UnknownGuard(say("there is no guard {name!r}; there are {known:s}", name=name, known=listed(GUARDS)))
     return replace(GUARDS[name], margin=_margin(name, margin)) if sign else GUARDS[name]
 
 
@@ -110,5 +110,12 @@ def _margin(name: str, text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < highest:
-        raise BadPlan(f"the margin of {name} must be at least 0 and less than {highest:g}, got {text!r}")
+        raise BadPlan(
+            say(
+                "the margin of {guard!s} must be at least 0 and less than {highest:g}, got {text!r}",
+                guard=name,
+                highest=highest,
+                text=text,
+            )
+        )
     return value

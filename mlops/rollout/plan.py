@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from mlops.errors import BadPlan
 from mlops.rollout.guards import ALWAYS, Guard, guards_named
+from mlops.sentences import listed, say
 
 Default = Literal["keep_champion", "promote"]
 
@@ -101,30 +102,47 @@ class RolloutPlan:
     def __post_init__(self) -> None:
         _check_shares(self.shares)
         for field in ("shadow_seconds", "interleave_seconds", "hold_seconds", "max_seconds", "watch_seconds"):
-            if not 0 <= getattr(self, field) <= _LONGEST_SECONDS:
-                raise BadPlan(f"{field} must be between 0 and a year, got {getattr(self, field)}")
+            value = getattr(self, field)
+            if not 0 <= value <= _LONGEST_SECONDS:
+                raise BadPlan(say("{field!s} must be between 0 and a year, got {value}", field=field, value=value))
         if not 0 < self.interleave_share <= 1:
-            raise BadPlan(f"interleave_share must be more than 0 and at most 1, got {self.interleave_share}")
+            share = self.interleave_share
+            raise BadPlan(say("interleave_share must be more than 0 and at most 1, got {share}", share=share))
         if not 0 < self.alpha <= 0.5:
-            raise BadPlan(f"alpha must be more than 0 and at most 0.5, got {self.alpha}")
+            raise BadPlan(say("alpha must be more than 0 and at most 0.5, got {alpha}", alpha=self.alpha))
         if self.default not in get_args(Default):
-            raise BadPlan(f"default must be one of {', '.join(get_args(Default))}, got {self.default!r}")
+            known = listed(get_args(Default))
+            raise BadPlan(say("default must be one of {known:s}, got {value!r}", known=known, value=self.default))
         if not 0 <= self.least_requests <= _MOST_REQUESTS:
-            raise BadPlan(f"least_requests must be between 0 and {_MOST_REQUESTS}, got {self.least_requests}")
+            raise BadPlan(
+                say(
+                    "least_requests must be between 0 and {most}, got {value}",
+                    most=_MOST_REQUESTS,
+                    value=self.least_requests,
+                )
+            )
         self._check_length()
         self._check_target(self.watched)
 
     def _check_length(self) -> None:
         needed = self.shadow_seconds + self.interleave_seconds + len(self.shares) * self.hold_seconds
         if needed > self.max_seconds:
-            raise BadPlan(f"max_seconds must be at least {needed:g}, what the stages take, got {self.max_seconds:g}")
+            raise BadPlan(
+                say(
+                    "max_seconds must be at least {needed:g}, what the stages take, got {value:g}",
+                    needed=needed,
+                    value=self.max_seconds,
+                )
+            )
 
     def _check_target(self, guards: Iterable[Guard]) -> None:
         if not self.interleave_seconds and "preference" in {guard.name for guard in guards}:
-            raise BadPlan("the guard preference needs a stage of interleaved lists: interleave_seconds is 0")
+            raise BadPlan(say("the guard preference needs a stage of interleaved lists: interleave_seconds is 0"))
         rates = [guard.name for guard in guards if guard.kind != "streak" and "canary" in guard.stages]
         if self.target is not None and self.target not in rates:
-            raise BadPlan(f"target must be one of the guards {', '.join(rates)}, got {self.target!r}")
+            raise BadPlan(
+                say("target must be one of the guards {known:s}, got {value!r}", known=listed(rates), value=self.target)
+            )
 
     @property
     def watched(self) -> tuple[Guard, ...]:
@@ -154,15 +172,19 @@ class RolloutPlan:
         """
         unknown = sorted(set(values) - {field.name for field in fields(cls)})
         if unknown:
-            raise BadPlan(f"a plan has no field {unknown[0]!r}")
+            raise BadPlan(say("a plan has no field {field!r}", field=unknown[0]))
         try:
             lists = {name: tuple(values[name]) for name in ("shares", "guards") if name in values}
             return cls(**{**values, **lists})
         except (TypeError, AttributeError) as error:
-            raise BadPlan(f"a field of the plan has a value of another kind than it takes: {error}") from error
+            raise BadPlan(
+                say("a field of the plan has a value of another kind than it takes: {error}", error=error)
+            ) from error
 
 
 def _check_shares(shares: tuple[float, ...]) -> None:
     if not shares or not all(0 < share < 1 for share in shares) or list(shares) != sorted(set(shares)):
         shown = ",".join(f"{share:g}" for share in shares) or "none"
-        raise BadPlan(f"shares must grow, each between 0 and 1 (100 % is the promotion), got {shown}")
+        raise BadPlan(
+            say("shares must grow, each between 0 and 1 (100 % is the promotion), got {shown:s}", shown=shown)
+        )

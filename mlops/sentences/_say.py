@@ -10,7 +10,8 @@ def say(template: str, /, **values: object) -> str:
 
     The template is written out where it is said, as one literal, and has a translation in ``spanish/``; the tests see
     to both. A value is a number, a name, a list of :func:`listed`, or something said itself; it is not empty. A name
-    is marked so, lest it be taken for a word or a sentence: ``{column!s}``.
+    is marked so, lest it be taken for a word or a sentence: ``{column!s}``; what may be anything, such as a list of
+    names or what a person wrote, so: ``{columns:s}``.
     """
     return template.format(**values)
 

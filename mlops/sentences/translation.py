@@ -12,19 +12,25 @@ from pathlib import Path
 from typing import Self
 
 _SPANISH = Path(__file__).parent / "spanish"
+# The file of words: values out of fixed sets, which are no sentences.
+_WORDS = "words.toml"
 # Between sentences that stand beside each other, from the widest gap to the narrowest.
 _GAPS = ("\n", "(?<=[.!?]) ", "; ")
-_NUMBER = re.compile(r"[-−+±]?(\d[\d,]*(\.\d+)?|\.\d+)(e[-+]?\d+)?( ?%)?")
-_NUMERIC = r"[-−+]?(?:[\d,.]+(?:e[-+]?\d+)?|inf|nan) ?%?"
-# What a placeholder takes in, by its conversion: a name, something quoted, anything.
-_KINDS = {"s": r"(?:(?![:;.] ).)+?", "r": r"'.*?'|\".*?\"|\S+?", None: ".+?"}
+_NUMBER = re.compile(r"[-−+±]?(\d[\d,]*(\.\d+)?|\.\d+|inf|∞)(e[-+]?\d+)?( ?%)?")
+_NUMERIC = r"[-−+]?(?:[\d,.]+(?:e[-+]?\d+)?|inf|∞|nan) ?%?"
 _NUMERIC_SPEC = re.compile("[^%]*[bdeEfFgGnoxX%,]")
+# What a placeholder takes in, by its conversion: a name; a text, list or mapping as Python writes it; else anything.
+_KINDS = {"s": r"(?:(?![:;.] ).)+?", "r": r"""'.*?'|".*?"|\{.*?\}|\[.*?\]|\(.*?\)|\S+?"""}
+_ANYTHING = ".+?"
 _KIND_OF_ERROR = re.compile(r"[A-Z]\w*Error|([A-Z]+[a-z0-9]+){2,}")
 _PER_CENT = re.compile(" ?%")
 _SWAPPED = str.maketrans({",": ".", ".": ","})
-# Nobody writes longer sentences; what is longer came from somewhere else.
-_LONGEST = 4_000
-_KEPT = 4_096
+# Nobody writes longer sentences, or deeper ones; what is so came from somewhere else.
+_LONGEST = 2_000
+_DEEPEST = 8
+# So many letters of its own a template needs to be known in what a person may have written.
+_SURELY_OWN = 16
+_KEPT = 2_048
 
 
 class Translation:
@@ -33,13 +39,14 @@ class Translation:
     Args:
         templates: the other language's, by the English one. Both have the same placeholders, the other language's
             without a format: a value is put in as it was written.
+        words: values out of fixed sets, such as states. A word alone is no sentence.
 
     Raises:
         ValueError: a template's placeholders differ, or it has no word of its own to be known by.
     """
 
-    def __init__(self, templates: Mapping[str, str]) -> None:
-        self.templates = dict(templates)
+    def __init__(self, templates: Mapping[str, str], *, words: Mapping[str, str] | None = None) -> None:
+        self.templates, self.words = dict(templates), dict(words or {})
         forms = [_Form(english, other) for english, other in self.templates.items()]
         # The more of a sentence is the template's own, the surer it is that it was made of it.
         self._forms = sorted(forms, key=lambda form: form.n_own, reverse=True)
@@ -49,63 +56,85 @@ class Translation:
     def load(cls, files: Iterable[Path]) -> Self:
         """The translation that TOML *files* hold: ``"{n} jobs wait." = "{n} trabajos esperan."``.
 
+        Words stand in files called ``words.toml``.
+
         Raises:
             ValueError: a template stands in two files, or the translation is not one (see the class).
         """
         templates: dict[str, str] = {}
+        words: dict[str, str] = {}
         for file in files:
             found: dict[str, str] = tomllib.loads(file.read_text("utf-8"))
-            twice = templates.keys() & found.keys()
+            into = words if file.name == _WORDS else templates
+            twice = into.keys() & found.keys()
             if twice:
                 raise ValueError(f"{file.name} has templates of another file: {', '.join(sorted(twice))}")
-            templates |= found
-        return cls(templates)
+            into |= found
+        return cls(templates, words=words)
 
-    def __call__(self, text: str) -> str | None:
-        """*text* in the other language; None where it was not said with these templates, or only in part."""
-        return self._found(text) if 0 < len(text) <= _LONGEST else None
+    def __call__(self, text: str, *, is_said: bool = True) -> str | None:
+        """*text* in the other language; None where it was not said with these templates, or only in part.
+
+        Args:
+            text: what was kept.
+            is_said: whether a program said it. Of what a person may have written, only that is read which is a
+                template's to the letter and for the most part.
+        """
+        return self._found(text, 0, is_said) if 0 < len(text) <= _LONGEST else None
 
     def template_of(self, text: str) -> str | None:
         """The English template that *text* as a whole was made of, None where there is none."""
         found = self._match(text)
         return None if found is None else found[0].english
 
-    def _find(self, text: str) -> str | None:
+    def _find(self, text: str, depth: int, is_said: bool) -> str | None:
+        if depth > _DEEPEST:
+            return None
         # A placeholder would take in the whole of the sentence beside it.
         for gap in _GAPS:
-            read = self._parted(text, gap)
+            read = self._parted(text, gap, depth, is_said)
             if read is not None:
                 return read
-        return self._whole(text) or self._parted(text, ", ") or self._led_by_kind(text)
+        read = self._whole(text, depth, is_said) or self._parted(text, ", ", depth, is_said)
+        return read or (self._led_by_kind(text, depth) if is_said else None)
 
-    def _parted(self, text: str, gap: str) -> str | None:
+    def _parted(self, text: str, gap: str, depth: int, is_said: bool) -> str | None:
         parts = re.split(f"({gap})", text)
         if len(parts) == 1:
             return None
-        read = [self._found(part) if place % 2 == 0 else part for place, part in enumerate(parts)]
-        return None if None in read else "".join(map(str, read))
+        read = []
+        for place, part in enumerate(parts):
+            is_gap = place % 2 == 1 or not part
+            found = part if is_gap else self._found(part, depth + 1, is_said)
+            if found is None:
+                return None
+            read.append(found)
+        return "".join(read)
 
-    def _led_by_kind(self, text: str) -> str | None:
+    def _led_by_kind(self, text: str, depth: int) -> str | None:
         """What an error says behind the name of its kind, as a trace has it."""
         kind, colon, said = text.partition(": ")
-        read = self._found(said) if colon and _KIND_OF_ERROR.fullmatch(kind) else None
+        if not colon or not _KIND_OF_ERROR.fullmatch(kind):
+            return None
+        read = self._whole(said, depth + 1, is_said=True)
         return None if read is None else f"{kind}: {read}"
 
-    def _whole(self, text: str) -> str | None:
+    def _whole(self, text: str, depth: int, is_said: bool) -> str | None:
         """The sentence, whether it begins with a capital and ends with a stop or is a part of another one."""
         has_stop = text.endswith(".")
         other_end = text[:-1] if has_stop else f"{text}."
-        for begun, end in itertools.product((text, _raised(text)), (text, other_end)):
+        ends = (text, other_end) if is_said else (text,)
+        for begun, end in itertools.product((text, _raised(text)), ends):
             found = self._match(begun[:1] + end[1:])
-            if found is not None:
-                read = self._put(*found)
+            if found is not None and (is_said or found[0].is_sure):
+                read = self._put(*found, depth)
                 if end == other_end:
                     read = f"{read}." if has_stop else read.removesuffix(".")
                 return read if begun == text else _lowered(read)
         return None
 
-    def _put(self, form: _Form, values: Mapping[str, str]) -> str:
-        read = {name: value if name in form.kept else self._value(value) for name, value in values.items()}
+    def _put(self, form: _Form, values: Mapping[str, str], depth: int) -> str:
+        read = {name: value if name in form.kept else self._value(value, depth + 1) for name, value in values.items()}
         return form.other.format(**read)
 
     def _match(self, text: str) -> tuple[_Form, Mapping[str, str]] | None:
@@ -115,15 +144,20 @@ class Translation:
                 return form, values
         return None
 
-    def _value(self, text: str) -> str:
-        """A value: a number as the other language writes it, a sentence, a list of such; else as it is."""
+    def _value(self, text: str, depth: int) -> str:
+        """A value: a number as the other language writes it, a word, a sentence, a list of such; else as it is."""
         if _NUMBER.fullmatch(text):
-            return _PER_CENT.sub("\N{NO-BREAK SPACE}%", text.translate(_SWAPPED))
-        read = self._found(text)
+            return _number(text)
+        if text in self.words:
+            return self.words[text]
+        read = self._found(text, depth, is_said=True)
         if read is not None:
             return read
         parts = text.split(", ")
-        return text if len(parts) == 1 else ", ".join(map(self._value, parts))
+        # What is quoted was written so.
+        if len(parts) == 1 or text[0] in "'\"" or depth > _DEEPEST:
+            return text
+        return ", ".join(self._value(part, depth + 1) for part in parts)
 
 
 class _Form:
@@ -141,18 +175,25 @@ class _Form:
                 f"{other!r} must have the placeholders of {english!r}, {names}, once each, without formats"
             )
         self.n_own = sum(map(len, own))
+        self.is_sure = self.n_own >= _SURELY_OWN or (not names and " " in english)
         if not re.search(r"\w", "".join(own)):
             raise ValueError(f"{english!r} has no word to be known by")
         self._begins, self._ends = own[0], own[-1] if parts[-1][1] is None else ""
-        self._names = names
+        self._own, self._names = own, names
         # Values that are no words of a language.
-        self.kept = {name for _, name, _, conversion in _parts(english) if conversion}
+        self.kept = {name for _, name, spec, conversion in _parts(english) if conversion or spec == "s"}
         self._pattern = re.compile(_pattern(parts), re.DOTALL)
 
     def values(self, text: str) -> Mapping[str, str] | None:
         """What was put into the template to make *text*, None where it was not made of it."""
         if not (text.startswith(self._begins) and text.endswith(self._ends)):
             return None
+        # Without this look the pattern would try all ways to part a long text at colons.
+        at = 0
+        for literal in self._own:
+            at = text.find(literal, at) + len(literal)
+            if at < len(literal):
+                return None
         found = self._pattern.fullmatch(text)
         return None if found is None else dict(zip(self._names, found.groups(), strict=True))
 
@@ -169,9 +210,15 @@ def _pattern(parts: Iterable[tuple[str, str | None, str | None, str | None]]) ->
         if name is not None and re.search(r"\w", literal):
             written, since_word = f"{written}(?>{since_word})", ""
         if name is not None:
-            kind = _NUMERIC if _NUMERIC_SPEC.fullmatch(spec or "") else _KINDS[conversion]
+            kind = _NUMERIC if _NUMERIC_SPEC.fullmatch(spec or "") else _KINDS.get(conversion or "", _ANYTHING)
             since_word += f"({kind})"
     return written + since_word
+
+
+def _number(text: str) -> str:
+    """As Spanish writes it, with a true minus."""
+    swapped = _PER_CENT.sub("\N{NO-BREAK SPACE}%", text.translate(_SWAPPED)).replace("inf", "∞")
+    return f"−{swapped[1:]}" if swapped.startswith("-") else swapped
 
 
 def _raised(text: str) -> str:

@@ -55,8 +55,8 @@ class Database:
             self._engine = _sqlite_engine(self.url)
         else:
             self._engine = _postgresql_engine(self.url)
-        # Who forgets a handle leaves no connection behind. A process that ends needs no such care, and a forked one must
-        # not close its parent's.
+        # Who forgets a handle leaves no connection behind. A process that ends needs no such care, and a forked one
+        # must not close its parent's.
         weakref.finalize(self, self._engine.dispose).atexit = False
         self._writer = self._engine.execution_options(takes_write_lock=True)
         if not self.is_sqlite:

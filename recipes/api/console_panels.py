@@ -59,7 +59,7 @@ def golden_panel(results: GoldenResults, ask: Ask) -> list[Panel]:
     if missed:
         # A name begins with the language of the answer: "es: sopa de lentejas".
         parted = [name.partition(": ") for name in missed[:_MOST_MISSED]]
-        queries: list[list[Cell]] = [[Said(query, language)] for language, _, query in parted]
+        queries: list[list[Cell]] = [[Said(query, language, is_quoted=True)] for language, _, query in parted]
         blocks.append(Table(["query"], queries, t.count("golden.missed", len(missed), version=newest.version)))
     return [Panel("golden", t("golden.heading"), blocks)]
 

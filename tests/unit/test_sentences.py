@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import string
-import tomllib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,10 +26,13 @@ SMALL = Translation(
         "{column} {score:.3g} (limit {limit:.3g})": "{column} {score} (límite {limit})",
         "It is paused.": "Está en pausa.",
         "It ended at {at:%Y-%m-%d %H:%M} UTC; {gain:+.4g} was {verdict}": "Acabó el {at} UTC; {gain} fue {verdict}",
-        "better": "mejor",
+        "failed: {reason}": "fallido: {reason}",
+        "{guard}: {what}: {n} of the guard": "{guard}: {what}: {n} del guardián",
+        "columns that are new: {columns:s}": "columnas nuevas: {columns}",
         "the column {column!s} is new": "la columna {column} es nueva",
         "{what} {value:.2%} expected": "{what}: se espera un {value}",
-    }
+    },
+    words={"better": "mejor"},
 )
 
 
@@ -57,11 +60,6 @@ def templates_in(folder: Path) -> dict[str, str]:
     return found
 
 
-def words() -> set[str]:
-    """Values from fixed sets: these are said as values only."""
-    return set(tomllib.loads((TOOLKIT / "sentences" / "spanish" / "words.toml").read_text("utf-8")))
-
-
 @pytest.mark.parametrize(
     ("code", "translation"),
     [(TOOLKIT, spanish()), (RECOMMENDER, Translation.load(sorted(SPANISH.glob("*.toml"))))],
@@ -72,7 +70,7 @@ def test_every_sentence_has_a_translation_and_every_translation_a_sentence(
 ) -> None:
     said = templates_in(code)
     untranslated = {template: where for template, where in said.items() if template not in translation.templates}
-    unsaid = set(translation.templates) - set(said) - words()
+    unsaid = set(translation.templates) - set(said)
     assert untranslated == {}
     assert unsaid == set()
 
@@ -85,7 +83,7 @@ def sample(template: str) -> str:
             values[name] = 1000 + place if spec and spec[-1] in "dxb," else 0.25 + place
             if spec and spec.startswith("%"):
                 values[name] = mlops.clock.utc_now()
-            elif not spec:
+            elif spec in {"", "s", None}:
                 values[name] = f"naïve-value_{place}"
     return template.format(**values)
 
@@ -139,6 +137,51 @@ def test_a_name_is_no_sentence() -> None:
 def test_times_are_values() -> None:
     text = "It ended at 2026-11-29 20:00 UTC; +0.012 was better"
     assert SMALL(text) == "Acabó el 2026-11-29 20:00 UTC; +0,012 fue mejor"
+
+
+def test_what_a_person_may_have_written_is_read_only_where_it_is_a_template_to_the_letter() -> None:
+    assert SMALL("3 jobs wait.") is not None
+    assert SMALL("3 jobs wait.", is_said=False) is None
+    assert SMALL("It is paused.", is_said=False) == "Está en pausa."
+    assert SMALL("It is paused", is_said=False) is None
+    assert SMALL("columns that are new: a, b", is_said=False) == "columnas nuevas: a, b"
+    assert SMALL("better") is None
+
+
+def test_names_and_what_is_quoted_stay() -> None:
+    assert SMALL(say("columns that are new: {columns:s}", columns="better, 1.5")) == "columnas nuevas: better, 1.5"
+    assert SMALL("ranker waits: 'better', 'x, 1.5'.") == "ranker espera: 'better', 'x, 1.5'."
+
+
+def test_numbers_without_an_end_have_the_sign_for_it() -> None:
+    assert SMALL("clicks inf% expected") == "clicks: se espera un ∞\N{NO-BREAK SPACE}%"
+    assert SMALL("It ended at 2026-11-29 20:00 UTC; -inf was better") == "Acabó el 2026-11-29 20:00 UTC; −∞ fue mejor"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" + ": " * 900 + " of the guardian",
+        "AnError: " * 200 + "x" + ": " * 90 + " of the guardian",
+        "failed: " * 240 + "better",
+        "it is paused; " * 140 + "x",
+        "a, " * 660 + "x",
+    ],
+    ids=["colons", "errors", "nested", "beside each other", "a list"],
+)
+def test_no_text_goes_too_deep(text: str) -> None:
+    calls = 0
+
+    def count(_frame: object, event: str, _arg: object) -> None:
+        nonlocal calls
+        calls += event in {"call", "c_call"}
+
+    sys.setprofile(count)
+    try:
+        SMALL(text)
+    finally:
+        sys.setprofile(None)
+    assert calls < 500_000
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def test_a_comparison_is_read_with_every_figure() -> None:
     )
     worse = compare(np.full(200, -0.5), np.full(200, -0.6), metric="closeness", alpha=0.02)
     assert str(ALL(worse.sentence)).startswith(
-        f"Peor: closeness -0,5000 → -0,6000, -0,1000 (+20,0{PER_CENT}), intervalo al 98{PER_CENT}: de -0,1000 a "
+        f"Peor: closeness −0,5000 → −0,6000, −0,1000 (+20,0{PER_CENT}), intervalo al 98{PER_CENT}: de −0,1000 a "
     )
 
 
@@ -91,7 +91,7 @@ def test_a_metric_without_a_mean_says_why() -> None:
             {"figures": {"coverage": 0.49}},
             "coverage 0,5 → 0,49, dentro del margen de 0,02.",
         ),
-        (stays_above("gain", 1e4), {"figures": {"gain": -1234.5}}, "gain es -1.234; tiene que ser 10.000 o más."),
+        (stays_above("gain", 1e4), {"figures": {"gain": -1234.5}}, "gain es −1.234; tiene que ser 10.000 o más."),
         (holds("coverage"), {"figures": {"coverage": 0.25}}, "coverage 0,5 → 0,25, fuera del margen de 0."),
         (holds("coverage"), {"figures": {"coverage": math.nan}}, "coverage era 0,5 y ahora es nan."),
         (
@@ -176,7 +176,7 @@ def test_what_is_expected_of_a_version_is_read() -> None:
     read = str(ALL(expected_in_first_place(POPULAR, LeastPopularFirst("1.2.0"), log).sentence))
     assert re.fullmatch(
         r"Con lo registrado, claramente peor: clics en la primera receta, [\d,]+\u00A0% esperado \(de .+ a .+; DR .+, "
-        r"recortado .+\), .+ del campeón; diferencia de -.+ a -.+; SNIPS con 8000 elecciones, tamaño efectivo \d+, "
+        r"recortado .+\), .+ del campeón; diferencia de −.+ a −.+; SNIPS con 8000 elecciones, tamaño efectivo \d+, "
         r"\d+ donde difieren\.",
         read,
     )

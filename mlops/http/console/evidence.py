@@ -292,7 +292,7 @@ def _plain(value: Any, ask: Ask) -> Cell:
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {_text(each, ask)}" for name, each in value.items()) or None
     if isinstance(value, list | tuple):
-        return as_kept(", ".join(_text(each, ask) for each in value) or None)
+        return ", ".join(_text(each, ask) for each in value) or None
     return str(value)
 
 

@@ -85,7 +85,9 @@ def manner(words: Words, **changed: Any) -> Manner:
     """How values are written in the language of *words*."""
 
     def said(one: Said) -> Said:
-        read = words.sentence(one.text) if one.language in {"en", ""} else None
+        if one.is_quoted or one.language not in {"en", ""}:
+            return one
+        read = words.sentence(one.text, is_said=one.language == "en")
         return one if read is None else Said(read, words.language)
 
     return Manner(

@@ -116,7 +116,7 @@ def _facts(ask: Ask, found: Rollout) -> Facts:
 
 def _because(found: Rollout) -> Said:
     """Why it was begun, in the words of who began it; once it is over, why it ended."""
-    return Said(found.because, "" if found.is_open else "en")
+    return Said(found.because, "")
 
 
 def what_next(ask: Ask, found: Rollout, look: Look, *, is_frozen: bool) -> str:
@@ -227,7 +227,7 @@ def _history(parts: Parts, ask: Ask) -> Sequence[ConsoleBlock]:
             each.started_at,
             each.started_by,
             each.ended_at,
-            why(each.because, automatic=not each.is_open),
+            why(each.because, automatic=False),
         ]
         for each in page
     ]
