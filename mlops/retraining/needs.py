@@ -205,7 +205,7 @@ class NeedCheck:
         if n_new is None:
             found.remarks.append(say("New labelled samples were not measured."))
         else:
-            new = say("{n:d} labelled samples are new; {wanted:d} are a reason.", n=n_new, wanted=wanted)
+            new = say("{n:,} labelled samples are new; {wanted:,} are a reason.", n=n_new, wanted=wanted)
             (found.reasons if n_new >= wanted else found.remarks).append(new)
 
     def _ask_degradation(self, found: _Sentences, model_id: str) -> None:

@@ -164,8 +164,8 @@ def _told(report: DriftReport, t: Words) -> str:
     if not judged:
         return t("map.not_judged")
     worst = max(judged, key=lambda one: one.score or 0.0)
-    effect, p = float(f"{worst.score:.3g}"), float(f"{worst.adjusted_p:.2g}")
-    return t("map.told", effect=t.number(effect), limit=t.number(worst.threshold), p=t.number(p))
+    effect, p = float(f"{worst.score:.3g}"), t.p_value(worst.adjusted_p or 0.0)
+    return t("map.told", effect=t.number(effect), limit=t.number(worst.threshold), p=p)
 
 
 def _landmarks(query_map: QueryMap, catalogue: Catalogue, language: Language) -> list[Landmark]:

@@ -46,6 +46,13 @@ def test_a_list_of_columns_is_a_table_of_its_own(world: World) -> None:
     assert "&#39;column&#39;" not in page
 
 
+def test_times_are_shown_as_everywhere_else(world: World) -> None:
+    evidence = {"began": "2026-11-13T21:00:00.492459+00:00", "day": "2026-11-13"}
+    (table,) = tables(world, evidence)
+    assert [row["value"] for row in table["rows"]] == ["2026-11-13T21:00:00.492459+00:00", "2026-11-13"]
+    assert ">2026-11-13 21:00 UTC</time>" in shown(world, evidence).text
+
+
 def test_what_lies_deeper_is_told_in_rows_and_nothing_looks_like_a_program(world: World) -> None:
     evidence = {
         "by": {"events": 3, "metrics": 1},
@@ -55,7 +62,7 @@ def test_what_lies_deeper_is_told_in_rows_and_nothing_looks_like_a_program(world
     }
     (table,) = tables(world, evidence)
     assert {row["name"]: row["value"] for row in table["rows"]} == {
-        "by.events": 3, "by.metrics": 1, "rollout.plan.shares": "0,05, 0,25", "rollout.plan.target": None,
+        "by.events": 3, "by.metrics": 1, "rollout.plan.shares": "0,05; 0,25", "rollout.plan.target": None,
         "jobs": "12, 13", "nothing": None,
     }  # fmt: skip
 

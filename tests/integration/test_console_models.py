@@ -337,7 +337,7 @@ def test_the_headline_is_the_newest_estimate_with_its_band(make_world: MakeWorld
     assert (facts["estimate"], facts["band"]) == (f"31{percent}", f"29{percent} a 33{percent}")
     assert "is_old" not in {name for name, value in facts.items() if value is not None}
     world.clock.forward(days=2)
-    assert said(world, "")["quality"]["facts"]["is_old"] == "de hace más de un día"
+    assert said(world, "")["quality"]["facts"]["is_old"] == "más de un día"
 
 
 def add_versions(world: World, n: int) -> None:

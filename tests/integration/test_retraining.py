@@ -451,7 +451,7 @@ def test_each_reason_has_its_figures_in_a_sentence(watched: Loop, told: Told, cl
     found = watched.orchestrator.need(MODEL)
     assert found.reasons == (
         "The last training is 7.0 days old; the limit is 7.",
-        "1000 labelled samples are new; 1000 are a reason.",
+        "1,000 labelled samples are new; 1,000 are a reason.",
         "click_ratio is worse than it was: 0.3 → 0.25, -0.05 (-0.07 to -0.03).",
         "1 of 2 columns have drifted: minutes 0.31 (limit 0.1).",
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from mlops.http.console.ask import Ask
@@ -14,6 +16,8 @@ from mlops.reports.page import Cell
 from mlops.rollout.pages import evidence_chart, ratio_chart
 
 _MOST_ROWS = 60
+# A time as it is kept.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)$")
 _INTERVAL = ("effect", "low", "high")
 
 
@@ -287,12 +291,16 @@ def _table_of(values: Sequence[Mapping[str, Any]], ask: Ask, caption: str) -> Ta
 
 
 def _plain(value: Any, ask: Ask) -> Cell:
+    if isinstance(value, str) and _MOMENT.match(value):
+        return datetime.fromisoformat(value)
     if isinstance(value, str | int | float | None):
         return as_kept(value)
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {_text(each, ask)}" for name, each in value.items()) or None
     if isinstance(value, list | tuple):
-        return ", ".join(_text(each, ask) for each in value) or None
+        # A comma may part a number from its decimals.
+        gap = "; " if any(isinstance(each, float) for each in value) else ", "
+        return gap.join(_text(each, ask) for each in value) or None
     return str(value)
 
 
