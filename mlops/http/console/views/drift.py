@@ -153,7 +153,7 @@ def _chart(one: DriftResult, ask: Ask) -> Chart:
     text = _sentence(one, ask)
     title = t("drift.chart", column=one.column)
     if one.kind == "categorical":
-        labels = cast(tuple[str, ...], drawn.bins)
+        labels = [t.get(f"drift.categories.{label.replace(' ', '_')}", label) for label in map(str, drawn.bins)]
         drawing = bar_pair(labels, drawn.reference, drawn.current, title=title, description=text, show=t.share)
     else:
         edges = cast(tuple[float, ...], drawn.bins)
