@@ -73,9 +73,9 @@ def aborted(world: World) -> None:
 OLD_PAGE = [
     Refusal("/alerts/1/ack", "AlertClosed", detail="la alerta 1 (disk_space) está resuelta desde"),
     Refusal("/alerts/1/resolve", "AlertClosed"),
-    Refusal("/retrain/jobs/1/approve", "JobConflict", detail="no hay nada que decidir: el trabajo 1 está"),
+    Refusal("/retrain/jobs/1/approve", "JobConflict", detail="no hay nada que decidir en el trabajo 1 ("),
     Refusal("/retrain/jobs/1/reject", "JobConflict"),
-    Refusal("/retrain/jobs/1/cancel", "JobConflict", detail="no hay nada que cancelar: el trabajo 1 está terminado"),
+    Refusal("/retrain/jobs/1/cancel", "JobConflict", detail="no hay nada que cancelar en el trabajo 1 (terminado)"),
     Refusal("/retrain/jobs/3/cancel", "JobConflict"),
     Refusal(f"{RANKER}/versions/1.4.0/promote", "Conflict", {"expected": "1.0.0"}),
     Refusal(f"{RANKER}/versions/1.4.0/promote", "Conflict", {"expected": None}),
@@ -176,11 +176,11 @@ def test_no_button_is_forgotten(world: World) -> None:
         (
             "nobody",
             401,
-            "esto necesita una clave de API de alcance operate, como Authorization: Bearer … o X-API-Key: …; "
+            "para esto hace falta una clave de API de alcance operate, en Authorization: Bearer … o X-API-Key: …; "
             "haz una con: mlops keys create NAME --scope operate",
         ),
         ("stranger", 401, "esta clave de API no existe; `mlops keys list` muestra las que hay"),
-        ("reader", 403, "la clave 'reader' tiene el alcance read, y esto necesita operate"),
+        ("reader", 403, "la clave 'reader' tiene el alcance read, y para esto hace falta operate"),
         ("guest", 401, "la clave de API 'guest' caducó el 2026-11-25"),
         ("gone", 401, "la clave de API 'gone' se revocó el 2026-11-24"),
     ],
@@ -200,7 +200,7 @@ def test_a_key_that_does_not_reach_is_told_so(world: World, token_of: str, statu
 WHO: Sequence[tuple[dict[str, str], str, str]] = [
     ({}, "10.0.0.7", "la petición viene de otra máquina"),
     ({"x-forwarded-for": "10.0.0.7"}, "127.0.0.1", "la petición la reenvió un proxy"),
-    ({"host": "evil.example"}, "127.0.0.1", "la petición va dirigida a otro nombre que localhost"),
+    ({"host": "evil.example"}, "127.0.0.1", "la petición va dirigida a un nombre distinto de localhost"),
     ({"origin": "https://evil.example"}, "127.0.0.1", "la petición viene de una página de otro sitio"),
 ]
 

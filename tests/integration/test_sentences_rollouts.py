@@ -51,8 +51,8 @@ def test_a_way_into_production(traffic: Traffic) -> None:
     traffic.go_on(2)
     traffic.step(hours=1.1)
     assert sentences(traffic) == [
-        "despliegue 1 de ranker 1.1.0 empieza frente a 1.0.0: Nicer. Twice",
-        "ranker 1.1.0 responde a una parte de 0,5 de los usuarios: ningún guardián ha saltado.",
+        "el despliegue 1 de ranker 1.1.0 empieza frente a 1.0.0: Nicer. Twice",
+        "ranker 1.1.0 responde a una parte (0,5) de los usuarios: ningún guardián ha saltado.",
         "ranker 1.1.0 se promueve: ningún guardián ha saltado en ninguna etapa.",
         "ranker 1.1.0 se queda en producción: ningún guardián ha saltado mientras se vigilaba.",
     ]
@@ -79,7 +79,7 @@ def test_a_challenger_that_is_down(traffic: Traffic) -> None:
     traffic.router.cannot_load("RuntimeError")
     traffic.router.flush()
     assert ALL(traffic.step().because) == (
-        f"ranker 1.1.0 se retira. crash_loop: el aspirante falló {STREAK} veces seguidas en un proceso, "
+        f"ranker 1.1.0 se retira. crash_loop: el aspirante falló {STREAK} veces seguidas en un mismo proceso, "
         "o no se pudo cargar."
     )
 
@@ -103,8 +103,8 @@ def test_a_version_that_cannot_be_taken_out_of_production_in_a_freeze(traffic: T
     traffic.go_on(1, every={"watch": {"failed": 2}})
     assert [ALL(alarm) for alarm in traffic.alarms] == [
         f"ranker 1.1.0 se retira. error_rate: peticiones fallidas: 50,00{PER_CENT} (100 de 200) del aspirante; "
-        "evidencia más de 10⁸ (hacen falta 80). No se pudo dar marcha atrás: todos los modelos están congelados "
-        "(Christmas. Nobody is here.): los movimientos automáticos están parados hasta `mlops models unfreeze`"
+        "evidencia más de 10⁸ (hacen falta 80). No se pudo dar marcha atrás: los movimientos automáticos de "
+        "todos los modelos están parados (Christmas. Nobody is here.) hasta `mlops models unfreeze`"
     ]
 
 
@@ -146,8 +146,8 @@ def test_a_comparison_that_is_void(traffic: Traffic, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("mlops.rollout.judging.check_sample_ratio", lambda splits: uneven)
     traffic.start()
     assert ALL(traffic.step().because) == (
-        "despliegue 1 de ranker 1.1.0 no vale: los usuarios no se repartieron como se prometió. "
-        "Al aspirante le tocaron 10, y se esperaban 200 de 1000 (p = 3,2e-09)."
+        "el despliegue 1 de ranker 1.1.0 no vale: los usuarios no se repartieron como se prometió. "
+        "Usuarios del aspirante: 10; se esperaban 200 de 1000 (p = 3,2e-09)."
     )
 
 
@@ -164,7 +164,7 @@ def test_why_a_rollout_does_not_begin(sqlite_database: Database) -> None:
     start = traffic.controller.start
     with pytest.raises(RolloutRefused) as refused:
         start("ranker", "1.1.0")
-    assert ALL(str(refused.value).partition(". ")[0]) == "ranker 1.1.0 no se despliega si no se fuerza"
+    assert ALL(str(refused.value).partition(". ")[0]) == "ranker 1.1.0 no se despliega a menos que se fuerce"
     assert refusal(RolloutRefused, start, "ranker", "1.0.0") == (
         "ranker 1.0.0 está en producción; un aspirante está en entrenamiento o en validación"
     )
@@ -174,7 +174,7 @@ def test_what_cannot_be_done_with_a_rollout(traffic: Traffic) -> None:
     traffic.start()
     hand = {"because": "x", "actor": "ana"}
     assert refusal(RolloutRefused, traffic.controller.resume, "ranker", **hand) == (
-        "despliegue 1 de ranker 1.1.0 no está en pausa"
+        "el despliegue 1 de ranker 1.1.0 no está en pausa"
     )
     assert refusal(RolloutRefused, traffic.controller.abort, "ranker", expected=7, **hand) == (
         "el despliegue 7 ha terminado: ahora está en marcha el despliegue 1 de ranker 1.1.0; mira de nuevo"
@@ -184,7 +184,8 @@ def test_what_cannot_be_done_with_a_rollout(traffic: Traffic) -> None:
 def test_why_versions_do_not_move(traffic: Traffic) -> None:
     registry = traffic.registry
     assert refusal(Conflict, registry.promote, "ranker", "1.1.0", because="x", expected="0.9.0") == (
-        "ranker 1.0.0 está en producción, y el cambio se decidió con 0.9.0: alguien se adelantó; mira de nuevo"
+        "ranker 1.0.0 está en producción, y el cambio se decidió cuando estaba 0.9.0: alguien se adelantó; "
+        "mira de nuevo"
     )
     assert refusal(IllegalMove, registry.validate, "ranker", "1.0.0", because="x") == (
         "ranker_1.0.0 no puede pasar de producción a validación: de producción pasa a archivada"
@@ -281,7 +282,7 @@ def test_an_artefact_that_is_not_there_or_not_ours(store: DiskArtefacts) -> None
     assert refusal(ArtefactError, store.manifest, missing) == f"no existe la carpeta {store.folder / missing}"
     digest = store.put({"model.json": b"{}"})
     assert refusal(ArtefactError, DiskArtefacts(store.folder, signing_key=b"ours").get, digest) == (
-        f"artefacto {digest[:12]}: no está firmado, y hay una ARTIFACT_SIGNING_KEY"
+        f"artefacto {digest[:12]}: no está firmado, y ARTIFACT_SIGNING_KEY está puesta"
     )
 
 

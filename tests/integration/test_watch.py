@@ -90,7 +90,7 @@ def test_a_rule_that_fails_is_an_alert_and_stops_none_of_the_others(book: AlertB
     (alert,) = book.list(rule="rule_broken")
     assert "ZeroDivisionError: division by zero" in alert.sentence
     assert spanish()(alert.sentence) == (
-        "La regla broken falló, y lo que vigila no se está vigilando: ZeroDivisionError: division by zero"
+        "la regla broken falló, y lo que vigila no se está vigilando: ZeroDivisionError: division by zero"
     )
     broken.outcome = None
     for _ in range(3):

@@ -160,7 +160,7 @@ def test_whatever_a_field_is_called_the_error_is_short_and_printable(app: FastAP
         (
             {"json": {"name": "broken"}},
             "Error interno del servidor",
-            "El servicio falló al responder a esta petición. El registro dice más.",
+            "El servicio falló al responder a esta petición. El registro del servicio dice más.",
         ),
     ],
 )

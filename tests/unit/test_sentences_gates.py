@@ -32,7 +32,7 @@ def test_a_comparison_is_read_with_every_figure() -> None:
     found = compare(np.zeros(200), np.full(200, 0.05), metric="ndcg@10", n_looks=3)
     assert ALL(found.sentence) == (
         f"Mejor: ndcg@10 0,0000 → 0,0500, +0,0500, intervalo al 95{PER_CENT}: de +0,0500 a +0,0500, p = 0,0001, "
-        "200 unidades; es la vez número 3 que se miran estos datos apartados."
+        "200 unidades; es la vez número 3 que se mira esta reserva."
     )
     worse = compare(np.full(200, -0.5), np.full(200, -0.6), metric="closeness", alpha=0.02)
     assert str(ALL(worse.sentence)).startswith(
@@ -45,7 +45,7 @@ def test_a_comparison_is_read_with_every_figure() -> None:
     [
         (holds("ndcg@10", slack=0.02)(_evaluation(shift=1e-4), CHAMPION), "No peor: ", "; como mucho 0,02 peor."),
         (beats("ndcg@10")(_evaluation(shift=1e-4), CHAMPION), "No se puede saber: ", "se ven efectos desde 0,0120."),
-        (beats("ndcg@10", by=0.06)(_evaluation(shift=0.05), CHAMPION), "ndcg@10, mejor: ndcg@10 0,", "pedido, 0,06."),
+        (beats("ndcg@10", by=0.06)(_evaluation(shift=0.05), CHAMPION), "ndcg@10, mejor: ndcg@10 0,", "pedido (0,06)."),
     ],
 )
 def test_what_stands_beside_a_comparison_is_read_too(sentence: Any, begins: str, ends: str) -> None:
@@ -111,7 +111,7 @@ def test_a_metric_without_a_mean_says_why() -> None:
         ),
         (output_valid(), {}, "Nadie ha mirado la salida del aspirante."),
         (output_valid(), {"problems": []}, "La salida es válida."),
-        (output_valid(), {"problems": ["it is so", "and so"]}, "Problemas de la salida: 2, el primero: it is so."),
+        (output_valid(), {"problems": ["it is so", "and so"]}, "Problemas de la salida: 2; el primero: it is so."),
     ],
 )
 def test_what_a_gate_says_is_read(gate: Gate, facts: dict[str, Any], expected: str) -> None:
@@ -128,7 +128,7 @@ IN_A_REASON = Translation({**ALL.templates, "{gate} ends so: {sentence}": "{gate
         (stays_below("p95_ms", 80), {"figures": {"p95_ms": 91}}, "p95_ms es 91; tiene que ser menor que 80."),
         (stays_below("p95_ms", 80), {}, "m 1.1.0 no tiene p95_ms."),
         (keeps_golden(), {}, "Consultas de referencia: no hay comparación posible: 'a' no se ha preguntado."),
-        (beats("ndcg@10", by=9), {"shift": 0.05}, "Es menos que lo pedido, 9."),
+        (beats("ndcg@10", by=9), {"shift": 0.05}, "Es menos de lo pedido (9)."),
     ],
 )
 def test_it_is_read_where_a_sentence_leads_to_it(gate: Gate, facts: dict[str, Any], expected: str) -> None:
@@ -163,7 +163,7 @@ def test_what_is_wrong_with_answers_is_read() -> None:
     answer: Any = SimpleNamespace(shown=[recipe, recipe], notices=())
     problems = list(_malformed(JudgedQuery("algo con ajo, rápido. Sin nueces", {}), answer))
     read = [spoken(output_valid(), _evaluation(problems=[each])) for each in problems]
-    asked = "Problemas de la salida: 1, el primero: 'algo con ajo, rápido. Sin nueces' recibió"
+    asked = "Problemas de la salida: 1; el primero: 'algo con ajo, rápido. Sin nueces' recibió"
     assert read == [
         f"{asked} dos veces una receta: sopa, sopa.",
         f"{asked} menos recetas de las pedidas (2) y ningún aviso dice por qué.",
@@ -175,24 +175,24 @@ def test_what_is_expected_of_a_version_is_read() -> None:
     log = shown(8_000, share=0.1)
     read = str(ALL(expected_in_first_place(POPULAR, LeastPopularFirst("1.2.0"), log).sentence))
     assert re.fullmatch(
-        r"Con lo registrado, claramente peor: clics en la primera receta, [\d,]+\u00A0% esperado \(de .+ a .+; DR .+, "
-        r"recortado .+\), .+ del campeón; diferencia de −.+ a −.+; SNIPS con 8000 elecciones, tamaño efectivo \d+, "
-        r"\d+ donde difieren\.",
+        r"Según lo ya mostrado, claramente peor: clics en la primera receta, se espera [\d,]+\u00A0% \(de .+ a .+; "
+        r"DR .+, con pesos recortados .+\), y .+ con el campeón; diferencia de −.+ a −.+; SNIPS con 8000 elecciones, "
+        r"tamaño efectivo \d+, \d+ donde difieren\.",
         read,
     )
     alike = expected_in_first_place(POPULAR, POPULAR, log)
-    assert str(ALL(alike.sentence)).startswith("Con lo registrado, no claramente peor: clics en la primera receta, ")
+    assert str(ALL(alike.sentence)).startswith("Según lo ya mostrado, no claramente peor: clics en la primera receta, ")
 
 
 def test_why_nothing_is_expected_is_read() -> None:
     few = expected_in_first_place(POPULAR, POPULAR, shown(100, share=0.03)).sentence
     assert re.fullmatch(
-        r"Con lo registrado no se da ninguna cifra: lo registrado dice de esta versión tanto como [\d,]+ elecciones "
-        r"propias, y hacen falta 100: 100 filas, peso máximo [\d,]+\.",
+        r"Según lo ya mostrado no se puede dar ninguna cifra: lo ya mostrado dice de esta versión tanto como [\d,]+ "
+        r"elecciones propias, y hacen falta 100: 100 filas, peso máximo [\d,]+\.",
         str(ALL(few)),
     )
     log = shown(100, share=0.1)
     log.propensities[:] = 1.0
     assert ALL(expected_in_first_place(POPULAR, POPULAR, log).sentence) == (
-        "Con lo registrado no se da ninguna cifra: el azar no intercambió nada en las últimas cuatro semanas."
+        "Según lo ya mostrado no se puede dar ninguna cifra: el azar no intercambió nada en las últimas cuatro semanas."
     )

@@ -94,7 +94,7 @@ def test_a_ranker_of_no_use() -> None:
         "a los ficheros de la versión les falta ranker.json"
     )
     assert read_in_spanish(RankerFailed, read("{}")) == (
-        'ranker.json no tiene un "kind" que este programa conozca: "linear_blend", "blend", "lambdarank"'
+        'ranker.json no tiene un "kind" que este programa conozca, uno de "linear_blend", "blend", "lambdarank"'
     )
     weights = '{"kind": "blend", "weights": {"popularity": 0.5}}'
     assert read_in_spanish(RankerFailed, read(weights)) == "los pesos deben sumar 1, y suman 0,500000"
@@ -124,7 +124,7 @@ def test_the_version_that_comes_with_the_recommender(tmp_path: Path) -> None:
     champion = registry.get_production_model(MODEL_ID)
     assert champion is not None
     assert ALL(champion["description"]) == (
-        "La mezcla de la especificación: 0,7 semántica + 0,3 popularidad. Nada en ella es aprendido."
+        "La mezcla de la especificación: 0,7 semántica + 0,3 popularidad. Nada en ella se ha aprendido."
     )
     reasons = [ALL(move.because) for move in registry.moves(MODEL_ID)]
     assert {"el primer modelo de esta instalación", "viene con el recomendador"} <= set(reasons)

@@ -45,7 +45,7 @@ def log_of(job: RetrainingJob) -> list[str]:
     [
         ("passed", "Puertas superadas: 1 de 1. beats(ndcg@10) pasa"),
         ("failed", "Puertas superadas: 0 de 1. beats(ndcg@10) no pasa"),
-        ("cannot tell", "Puertas superadas: 0 de 1. beats(ndcg@10) no lo puede saber"),
+        ("cannot tell", "Puertas superadas: 0 de 1. beats(ndcg@10), no se puede saber"),
     ],
 )
 def test_the_gates_speak_for_a_version_and_for_its_rollout(outcome: str, counted: str) -> None:
@@ -67,7 +67,7 @@ def test_a_job_on_its_way_to_production(loop: Loop) -> None:
     assert one is not None
     assert in_spanish(one["description"]) == "Entrenada de nuevo por el trabajo 1: se pidió"
     again = loop.run(noise=0.01)
-    same = "el entrenamiento ha dado los mismos archivos que la versión 1.1.0: no hay nada nuevo que aprender"
+    same = "el entrenamiento ha dado los mismos ficheros que la versión 1.1.0: no hay nada nuevo que aprender"
     assert (in_spanish(again.reason), log_of(again)[-1]) == (same, f"omitido: {same}")
 
 
@@ -94,7 +94,7 @@ def test_the_description_of_a_version_says_why_it_was_trained(sqlite_database: D
     one = loop.registry.get_model(MODEL, "1.1.0")
     assert one is not None
     assert in_spanish(one["description"]) == (
-        "Entrenada de nuevo por el trabajo 1: El último entrenamiento tiene 8,0 días; el límite es 7."
+        "Entrenada de nuevo por el trabajo 1: Días desde el último entrenamiento: 8,0; el límite es 7."
     )
 
 
@@ -197,4 +197,4 @@ def test_a_state_database_that_is_gone(sqlite_database: Database, tmp_path: Path
         file.unlink()
     with pytest.raises(StoreUnavailable) as error:
         sqlite_database.check()
-    assert in_spanish(error.value) == f"la base de datos de estado no responde: el archivo {path} ya no está"
+    assert in_spanish(error.value) == f"la base de datos de estado no responde: el fichero {path} ya no está"

@@ -22,6 +22,7 @@ from tests.unit.test_sentences import ALL
 N = 400
 SHARE = "\N{NO-BREAK SPACE}%"
 MS = "\N{NO-BREAK SPACE}ms"
+MIN = "\N{NO-BREAK SPACE}min"
 
 
 @pytest.fixture
@@ -41,10 +42,10 @@ def test_slow_and_failing_requests(metrics: PlainMetrics) -> None:
     metrics.record_all("api_latency_ms", [6_000.0] * 1_200)
     metrics.record_all("error_rate", [1.0] * 13 + [0.0] * 87)
     assert read("latency", metrics) == (
-        f"En 5 minutos, el 5{SHARE} de 1200 peticiones tardó más de 6000{MS}; el límite es 5000{MS}"
+        f"en 5{MIN}, el 5{SHARE} de 1200 peticiones tardó más de 6000{MS}; el límite es 5000{MS}"
     )
     assert read("error_rate", metrics) == (
-        f"Peticiones fallidas en 5 minutos: 13 de 100 (13,0{SHARE}, al menos 6,3{SHARE}); el límite es 5,0{SHARE}"
+        f"peticiones fallidas en 5{MIN}: 13 de 100 (13,0{SHARE}, al menos 6,3{SHARE}); el límite es 5,0{SHARE}"
     )
 
 
@@ -53,8 +54,8 @@ def test_an_error_budget_that_burns(metrics: PlainMetrics) -> None:
     found = budget_burns(Slo("availability", "error_rate", 0.99))(metrics, metrics.now)
     assert isinstance(found, Finding)
     assert ALL(found.sentence) == (
-        f"El margen de errores de «availability» (objetivo 99,000{SHARE}) se gasta demasiado deprisa: 30,0 veces en 60 "
-        "minutos y 30,0 veces en 5; el límite es 14,4"
+        f"el margen de errores de «availability» (objetivo 99,000{SHARE}) se gasta 30,0 veces más deprisa de lo debido "
+        f"en 60{MIN}, y 30,0 veces en 5{MIN}; el límite es 14,4"
     )
 
 
@@ -67,10 +68,10 @@ def test_what_should_never_happen(metrics: PlainMetrics) -> None:
         ("answer_problem_count", {"kind": "twice"}),
     ):
         metrics.record(name, 2, labels)
-    assert read("dropped", metrics) == "Datos perdidos en 5 minutos: 4 (answers: 2, metrics: 2)"
-    assert read("label_overflow", metrics) == "Puntos con una etiqueta de más en 5 minutos: 2"
-    assert read("metric_writes", metrics) == "Escrituras de métricas fallidas o a medias en 5 minutos: 2"
-    assert read("answer_problems", metrics) == "Respuestas que incumplen una regla en 5 minutos: 2 (twice: 2)"
+    assert read("dropped", metrics) == f"datos perdidos en 5{MIN}: 4 (answers: 2, metrics: 2)"
+    assert read("label_overflow", metrics) == f"puntos con una etiqueta de más en 5{MIN}: 2"
+    assert read("metric_writes", metrics) == f"escrituras de métricas fallidas o a medias en 5{MIN}: 2"
+    assert read("answer_problems", metrics) == f"respuestas que incumplen una regla en 5{MIN}: 2 (twice: 2)"
 
 
 def test_what_is_unusual_and_what_has_moved(metrics: PlainMetrics) -> None:
@@ -81,9 +82,9 @@ def test_what_is_unusual_and_what_has_moved(metrics: PlainMetrics) -> None:
         metrics.advance(minutes=1)
         found = check(metrics, metrics.now)
         told += [ALL(found.sentence)] if isinstance(found, Finding) else []
-    assert told[0] == "Inusual, mean de api_latency_ms: 413,5 a las 13:31 UTC; lo normal es 102"
+    assert told[0] == "valor inusual de api_latency_ms (mean): 413,5 a las 13:31 UTC; lo normal es 102"
     assert told[-1] is not None
-    assert told[-1].startswith("Cambio de nivel, mean de api_latency_ms: ")
+    assert told[-1].startswith("cambio de nivel de api_latency_ms (mean): ")
 
 
 def test_health_says_what_is_wrong_with_the_requests(metrics: PlainMetrics) -> None:
@@ -91,8 +92,8 @@ def test_health_says_what_is_wrong_with_the_requests(metrics: PlainMetrics) -> N
     metrics.record_all("error_rate", [1.0] * 9 + [0.0] * 91)
     monitor = HealthMonitor(metrics, thresholds=Thresholds(), clock=metrics.clock)
     assert [ALL(problem) for problem in monitor.get_system_status()["problems"]] == [
-        f"Falla el 9,0{SHARE} de 100 peticiones; el límite es 5,0{SHARE}",
-        f"El 5{SHARE} de las peticiones tarda más de 5001{MS}; el límite es 5000{MS}",
+        f"falló el 9,0{SHARE} de 100 peticiones; el límite es 5,0{SHARE}",
+        f"el 5{SHARE} de las peticiones tardó más de 5001{MS}; el límite es 5000{MS}",
     ]
 
 
@@ -101,7 +102,7 @@ def test_columns_that_moved_are_told_in_the_words_of_the_need_of_a_training(metr
     found = rule_of_drift("churn", lambda: columns).check(metrics, metrics.now)
     assert isinstance(found, Finding)
     assert ALL(found.sentence) == (
-        "Columnas con deriva en lo que llega a churn, 2 de 2: time_limit 0,40 (límite 0,15), hour 1,00 (límite 0,15)"
+        "columnas con deriva en lo que llega a churn, 2 de 2: time_limit 0,40 (límite 0,15), hour 1,00 (límite 0,15)"
     )
 
 
@@ -114,7 +115,7 @@ CUISINES = np.array(["it", "mx", "pe", "es"] * (N // 4))
         ({"x": np.arange(N), "y": np.arange(N)}, {"x": np.arange(N)}, "Falta y: la referencia la tiene."),
         ({"x": np.arange(N)}, {"x": np.arange(N), "y": np.arange(N)}, "y es nueva: la referencia no la tiene."),
         ({"x": np.arange(N)}, {"x": np.full(N, np.nan)}, "x ya no tiene valores."),
-        ({"x": np.arange(N)}, {"x": ["a", "b"] * 200}, "x contenía números y ahora contiene etiquetas."),
+        ({"x": np.arange(N)}, {"x": ["a", "b"] * 200}, "x contenía números y ahora contiene categorías."),
         ({"x": [1.0, "two"] * 200}, {"x": [1.0, "two"] * 200}, "x no se juzga: contiene tipos mezclados."),
         ({"x": np.arange(N)}, {"x": np.full(N, 2.5)}, "x vale ahora 2,5 en todas las filas."),
         (
@@ -136,14 +137,14 @@ def test_what_a_drift_check_finds_besides(before: Mapping[str, Any], now: Mappin
 @pytest.mark.parametrize(
     ("now", "sentence"),
     [
-        ({"x": np.arange(N), "y": np.arange(N)}, "Ninguna de 2 columnas tiene deriva (400 filas frente a 1.200)."),
+        ({"x": np.arange(N), "y": np.arange(N)}, "Columnas con deriva: ninguna de 2 (400 filas frente a 1.200)."),
         (
             {"x": np.arange(N) + 5_000.0, "y": np.arange(N)},
-            "Columnas con deriva: 1 de 2 (400 filas frente a 1.200): x.",
+            "Columnas con deriva, 1 de 2 (400 filas frente a 1.200): x.",
         ),
         (
             {"x": np.arange(N) + 5_000.0},
-            "Columnas con deriva: 1 de 1 (400 filas frente a 1.200): x; faltan o ya no son como eran: y.",
+            "Columnas con deriva, 1 de 1 (400 filas frente a 1.200): x; faltan o ya no son como eran: y.",
         ),
         ({"x": np.arange(5), "y": np.arange(5)}, "No se puede decir nada: pocos datos, 5 filas frente a 1.200."),
     ],
