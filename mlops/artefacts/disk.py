@@ -69,7 +69,7 @@ class DiskArtefacts:
         # Looked at first: a folder appears whole, so that one seen here has its manifest. Looked at after a failure,
         # it may have appeared since.
         if not folder.is_dir():
-            raise ArtefactMissing(say("there is no folder {folder}", folder=folder))
+            raise ArtefactMissing(say("there is no folder {folder!s}", folder=folder))
         try:
             manifest = Manifest.parse((folder / MANIFEST_NAME).read_bytes())
         except OSError as error:

@@ -73,7 +73,7 @@ def _read_arrays(content: bytes) -> None:
             return
         for name in loaded.files:
             if not isinstance(loaded[name], np.ndarray):
-                raise ValueError(say("{name} in it is no array", name=name))
+                raise ValueError(say("{name!s} in it is no array", name=name))
     # NumPy's reader raises whatever its parts do: SyntaxError, TypeError, KeyError, MemoryError, zlib.error and more.
     except Exception as error:
         raise ValueError(str(error) or type(error).__name__) from error

@@ -115,22 +115,22 @@ class Manifest:
         """
         listed = {entry.path for entry in self.files}
         if extra := sorted(set(files) - listed):
-            raise ArtefactDamaged(say("the file {file} is not in the manifest", file=extra[0]))
+            raise ArtefactDamaged(say("the file {file!s} is not in the manifest", file=extra[0]))
         for entry in self.files:
             content = files.get(entry.path)
             if content is None:
-                raise ArtefactDamaged(say("the file {file} is missing", file=entry.path))
+                raise ArtefactDamaged(say("the file {file!s} is missing", file=entry.path))
             if len(content) != entry.size:
                 raise ArtefactDamaged(
                     say(
-                        "the file {file} has {n:d} bytes, and was written with {size:d}",
+                        "the file {file!s} has {n:d} bytes, and was written with {size:d}",
                         file=entry.path,
                         n=len(content),
                         size=entry.size,
                     )
                 )
             if hashlib.sha256(content).hexdigest() != entry.sha256:
-                raise ArtefactDamaged(say("the file {file} was changed: its SHA-256 is another", file=entry.path))
+                raise ArtefactDamaged(say("the file {file!s} was changed: its SHA-256 is another", file=entry.path))
             refuse_unsafe(entry.path, content)
 
     def to_bytes(self) -> bytes:

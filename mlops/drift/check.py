@@ -141,7 +141,7 @@ def _of_new(column: str, new: Sequence[str], share: float) -> str:
             "{column!s} has a new value in {share:.2%} of the rows: {value}.", column=column, share=share, value=new[0]
         )
     return say(
-        "{column!s} has {n:d} new values in {share:.2%} of the rows: {values}.",
+        "{column!s} has {n:d} new values in {share:.2%} of the rows: {values:s}.",
         column=column,
         n=len(new),
         share=share,

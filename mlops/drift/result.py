@@ -205,7 +205,7 @@ class DriftReport:
         )
         if not problems:
             return told
-        return f"{told[:-1]}; {say('missing or of another form: {columns}.', columns=_shown(problems))}"
+        return f"{told[:-1]}; {say('missing or of another form: {columns:s}.', columns=_shown(problems))}"
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, ready for JSON."""

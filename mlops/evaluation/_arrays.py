@@ -70,7 +70,7 @@ def check_finite(values: AnyArray, name: str) -> None:
         at = tuple(int(index) for index in np.argwhere(~ok)[0])
         where = at[0] if len(at) == 1 else at
         raise NotFinite(
-            say("{name}[{place}] is {value}; every number must be finite", name=name, place=where, value=values[at])
+            say("{name!s}[{place}] is {value}; every number must be finite", name=name, place=where, value=values[at])
         )
 
 

@@ -287,7 +287,7 @@ def _lost_of(lost: Sequence[str], n_kept: int, at_most: int) -> str:
     if not lost:
         return say("{n:d} of {of:d} golden queries are lost; at most {limit:d} may be.", n=0, of=n_kept, limit=at_most)
     return say(
-        "{n:d} of {of:d} golden queries are lost: {queries}; at most {limit:d} may be.",
+        "{n:d} of {of:d} golden queries are lost: {queries:s}; at most {limit:d} may be.",
         n=len(lost),
         of=n_kept,
         queries=listed(map(repr, lost[:3])) + (" …" if len(lost) > 3 else ""),

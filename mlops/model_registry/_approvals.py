@@ -131,7 +131,7 @@ def decide(
     if state == "approved" and policy.by_another and by.actor == waiting.requested_by:
         raise ApprovalRefused(
             say(
-                "{actor} requested the promotion of {version}: somebody else has to approve it",
+                "{actor!s} requested the promotion of {version}: somebody else has to approve it",
                 actor=by.actor,
                 version=f"{waiting.model_id} {waiting.version}",
             )

@@ -45,7 +45,7 @@ def freeze(connection: sa.Connection, scope: str, by: By, *, now: datetime) -> F
         return Freeze(**row)
     known = in_force(connection).get(scope)
     if known is None:
-        raise Conflict(say("the freeze of {scope} was lifted at the same moment; look again", scope=scope))
+        raise Conflict(say("the freeze of {scope!s} was lifted at the same moment; look again", scope=scope))
     return known
 
 

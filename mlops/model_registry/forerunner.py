@@ -112,7 +112,7 @@ def _versions(entries: list[_Entry], champion: _Entry | None, *, source: str, ac
 
 
 def _steps(entries: list[_Entry], champion: _Entry | None, source: str) -> Iterator[_Step]:
-    imported = say("imported from {file}", file=source)
+    imported = say("imported from {file!s}", file=source)
     for entry in entries:
         yield _Step(entry.version, None, "training", entry.registered_at, imported)
     for entry in entries:
@@ -120,18 +120,18 @@ def _steps(entries: list[_Entry], champion: _Entry | None, source: str) -> Itera
             yield _Step(entry.version, "training", entry.status, entry.registered_at, imported)
     stays, beside = _stays(entries, champion)
     for entry in beside:
-        because = say("imported from {file}: deployed while another version was in production", file=source)
+        because = say("imported from {file!s}: deployed while another version was in production", file=source)
         yield _Step(entry.version, "training", "archived", entry.served_from, because)
     previous: _Entry | None = None
     for entry in stays:
         if previous is not None:
-            because = say("imported from {file}: {version} was deployed", file=source, version=entry.version)
+            because = say("imported from {file!s}: {version} was deployed", file=source, version=entry.version)
             yield _Step(previous.version, "production", "archived", entry.served_from, because)
-        because = say("imported from {file}: deployed", file=source)
+        because = say("imported from {file!s}: deployed", file=source)
         yield _Step(entry.version, "training", "production", entry.served_from, because)
         previous = entry
     if previous is not None and previous is not champion:
-        because = say("imported from {file}: archived; it does not say when", file=source)
+        because = say("imported from {file!s}: archived; it does not say when", file=source)
         yield _Step(previous.version, "production", "archived", previous.served_from, because)
 
 

@@ -26,7 +26,7 @@ def with_profile(files: Mapping[str, bytes] | None, profile: ReferenceProfile | 
     if PROFILE_NAME in files:
         raise ArtefactRefused(
             say(
-                "the artefact has a file {file} already, and a profile was given beside it: give one of both",
+                "the artefact has a file {file!s} already, and a profile was given beside it: give one of both",
                 file=PROFILE_NAME,
             )
         )

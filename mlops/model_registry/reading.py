@@ -290,7 +290,7 @@ def unknown(connection: sa.Connection, model_id: str, version: str) -> UnknownMo
         return UnknownModel(say("nothing of a model {model!r} was ever registered", model=model_id))
     return UnknownVersion(
         say(
-            "{model!s} has no version {version}; the newest are {known}",
+            "{model!s} has no version {version}; the newest are {known:s}",
             model=model_id,
             version=version,
             known=listed(known),

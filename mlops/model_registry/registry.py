@@ -331,7 +331,7 @@ class ModelRegistry(RegistryReader):
             change.by = By(
                 by.actor,
                 say(
-                    "{because} (requested by {requester}: {why})",
+                    "{because} (requested by {requester!s}: {why})",
                     because=because,
                     requester=waiting.requested_by,
                     why=waiting.because,

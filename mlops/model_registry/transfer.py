@@ -122,7 +122,10 @@ def import_registry(
     incoming = _read(document, actor=who)
     _refuse_the_future(incoming, now)
     arrival = _Arrival(
-        incoming, by=By(who, say("imported from {file}", file=document.name)), now=now, keep_production=keep_production
+        incoming,
+        by=By(who, say("imported from {file!s}", file=document.name)),
+        now=now,
+        keep_production=keep_production,
     )
     with registry.database.reading() as connection:
         new = arrival.new_versions(connection)

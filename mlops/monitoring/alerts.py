@@ -224,7 +224,7 @@ def _refused(connection: sa.Connection, alert_id: int) -> Alert:
     alert = _known(connection, alert_id)
     raise AlertClosed(
         say(
-            "alert {alert:d} ({key}) is {state} since {at}",
+            "alert {alert:d} ({key!s}) is {state} since {at}",
             alert=alert_id,
             key=alert.key,
             state=alert.state,

@@ -206,7 +206,7 @@ def _burning(slo: Slo, burn: Burn) -> Finding:
     window = burn.window
     return Finding(
         say(
-            "the error budget of {name} (objective {objective:.3%}) burns {long:.1f} times too fast over "
+            "the error budget of {name!s} (objective {objective:.3%}) burns {long:.1f} times too fast over "
             "{long_minutes:g} minutes and {short:.1f} times over {short_minutes:g}; the line is {factor:g}",
             name=slo.name,
             objective=slo.objective,

@@ -149,7 +149,7 @@ class JobBook:
             JobConflict: it is over, or awaits approval.
         """
         now = self.clock()
-        reason = say("cancelled by {actor} before it began", actor=actor)
+        reason = say("cancelled by {actor!s} before it began", actor=actor)
         ended = self._ending("cancelled", now, outcome="cancelled", reason=reason)
         for state, values in (("pending", {**ended, "cancelled_by": actor}), ("working", {"cancelled_by": actor})):
             guard = jobs.c.state == state if state == "pending" else jobs.c.state.in_(["running", "evaluating"])

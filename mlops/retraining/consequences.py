@@ -83,7 +83,7 @@ class Consequences:
         version = job.challenger or ""
         self._registry.reject(job.model_id, version, because=because, actor=actor)
         self._registry.archive(job.model_id, version, because=because, actor=actor, retire=False)
-        reason = say("{actor} rejected it: {because}", actor=actor, because=because)
+        reason = say("{actor!s} rejected it: {because}", actor=actor, because=because)
         return self._completed(job, "rejected", reason)
 
     def approve(self, job: RetrainingJob, *, because: str, actor: str) -> RetrainingJob:
@@ -94,7 +94,7 @@ class Consequences:
             Conflict: another version is in production than the one that it was compared with.
         """
         self._registry.approve(job.model_id, job.challenger or "", because=because, actor=actor)
-        reason = say("{actor} approved it: {because}", actor=actor, because=because)
+        reason = say("{actor!s} approved it: {because}", actor=actor, because=because)
         return self._completed(job, "promoted", reason)
 
     def _registered(self, job: RetrainingJob, entry: TrainerEntry) -> tuple[RetrainingJob, ModelVersion]:

@@ -113,7 +113,7 @@ class Findings:
         """
         found = cls(files=files_in(folder / "artefact"), **orjson.loads((folder / "findings.json").read_bytes()))
         if Manifest.of(found.files).digest != found.artefact:
-            raise RetrainingError(say("the files in {folder} are not those that the training wrote", folder=folder))
+            raise RetrainingError(say("the files in {folder!s} are not those that the training wrote", folder=folder))
         return found
 
 

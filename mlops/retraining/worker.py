@@ -308,7 +308,7 @@ def _ended(how: str, reason: str) -> str:
 
 
 def _cancelled_by(who: str) -> str:
-    return say("cancelled by {who}", who=who)
+    return say("cancelled by {who!s}", who=who)
 
 
 def _nothing_to_compare_with(model_id: str) -> str:

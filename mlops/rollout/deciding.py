@@ -64,17 +64,17 @@ def _next(rollout: Rollout, look: Look, now: datetime) -> Decision:
         )
     if rollout.status == "shadow" and plan.interleave_seconds > 0:
         shares = say(
-            "{version} shares {share:.3g} of the lists: no guard alarmed.",
+            "{version} shares {share} of the lists: no guard alarmed.",
             version=_who(rollout),
-            share=plan.interleave_share,
+            share=f"{100 * plan.interleave_share:.3g}%",
         )
         return Decision("interleave", shares)
     step = rollout.step + 1
     if step < len(plan.shares):
         gets = say(
-            "{version} gets {share:.3g} of the users: no guard alarmed.",
+            "{version} gets {share} of the users: no guard alarmed.",
             version=_who(rollout),
-            share=plan.shares[step],
+            share=f"{100 * plan.shares[step]:.3g}%",
         )
         return Decision("canary", gets + _preferred(rollout, look), step)
     return _last(rollout, look)

@@ -148,7 +148,7 @@ def _reported(opened: Path | None = None) -> Iterator[None]:
 def _problem(opened: Path | None, cause: object) -> str:
     if opened is None:
         return say("the index does not answer: {cause}", cause=cause)
-    return say("the index in {folder} cannot be opened: {cause}", folder=opened, cause=cause)
+    return say("the index in {folder!s} cannot be opened: {cause}", folder=opened, cause=cause)
 
 
 def _edge_point(point: IndexPoint) -> edge.Point:

@@ -118,7 +118,7 @@ class IndexLibrary:
         """
         name = self.current_name()
         if name is None:
-            raise IndexUnavailable(say("there is no index in {folder} yet; run: recipes index", folder=self.folder))
+            raise IndexUnavailable(say("there is no index in {folder!s} yet; run: recipes index", folder=self.folder))
         folder = self.folder / name
         manifest = Manifest.read(folder)
         if manifest.encoder != encoder_name:
@@ -237,7 +237,7 @@ def _copy_with_holes(source: str, target: str) -> None:
 
 def _damaged(folder: Path, problem: object) -> IndexUnavailable:
     return IndexUnavailable(
-        say("the index in {folder} is damaged: {problem}; run: recipes index --anew", folder=folder, problem=problem)
+        say("the index in {folder!s} is damaged: {problem}; run: recipes index --anew", folder=folder, problem=problem)
     )
 
 

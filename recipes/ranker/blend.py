@@ -65,7 +65,7 @@ class HybridRanker:
         if not isinstance(parts, dict) or not parts or not set(parts) <= set(SEMANTIC_WEIGHTS):
             raise RankerFailed(
                 say(
-                    "{field} must be weights of {known}, got {value!r}",
+                    "{field} must be weights of {known:s}, got {value!r}",
                     field="semantic_weights",
                     known=listed(SEMANTIC_WEIGHTS),
                     value=parts,

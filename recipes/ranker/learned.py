@@ -91,7 +91,7 @@ def checked_weights(weights: Any) -> dict[str, float]:
     if not isinstance(weights, dict) or not weights or not set(weights) <= set(LEARNED_FEATURES):
         raise RankerFailed(
             say(
-                "{field} must be weights of {known}, got {value!r}",
+                "{field} must be weights of {known:s}, got {value!r}",
                 field="weights",
                 known=listed(LEARNED_FEATURES),
                 value=weights,

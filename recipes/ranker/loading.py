@@ -36,7 +36,7 @@ def ranker_from(files: Mapping[str, bytes], *, version: str) -> Ranker:
     try:
         fields = orjson.loads(files[RANKER_FILE])
     except KeyError:
-        raise RankerFailed(say("the artefact has no file {file}", file=RANKER_FILE)) from None
+        raise RankerFailed(say("the artefact has no file {file!s}", file=RANKER_FILE)) from None
     except orjson.JSONDecodeError as error:
         raise RankerFailed(say("ranker.json is no JSON: {error}", error=error)) from error
     kind = fields.get("kind") if isinstance(fields, dict) else None
@@ -47,4 +47,4 @@ def ranker_from(files: Mapping[str, bytes], *, version: str) -> Ranker:
     if kind == LambdaRanker.KIND:
         return LambdaRanker.read(version, fields, files)
     known = listed(f'"{one}"' for one in KINDS)
-    raise RankerFailed(say('ranker.json has no "kind" that this release knows, one of {known}', known=known))
+    raise RankerFailed(say('ranker.json has no "kind" that this release knows, one of {known:s}', known=known))

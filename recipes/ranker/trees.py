@@ -105,7 +105,7 @@ def _checked_names(names: Any) -> tuple[str, ...]:
     is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
     if not is_list or not set(names) <= set(LEARNED_FEATURES) or len(set(names)) != len(names):
         raise RankerFailed(
-            say("features must be of {known}, each once, got {names!r}", known=listed(LEARNED_FEATURES), names=names)
+            say("features must be of {known:s}, each once, got {names!r}", known=listed(LEARNED_FEATURES), names=names)
         )
     return tuple(names)
 
@@ -113,7 +113,7 @@ def _checked_names(names: Any) -> tuple[str, ...]:
 def _checked_trees(fields: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
     trees = files.get(TREES_FILE)
     if trees is None:
-        raise RankerFailed(say("the artefact has no file {file}", file=TREES_FILE))
+        raise RankerFailed(say("the artefact has no file {file!s}", file=TREES_FILE))
     # Before LightGBM sees it: its reader trusts what it reads, down to reading beyond the end.
     digest = hashlib.sha256(trees).hexdigest()
     if digest != fields.get("trees_sha256"):

@@ -72,7 +72,8 @@ def fit(
             reason = say("the trees are not clearly better than the blend on the validation part")
         elif not is_asked_for and (broken := promises.broken(corrected)):
             reason = say(
-                "the trees are better than the blend on the validation part, and lose {queries}", queries=listed(broken)
+                "the trees are better than the blend on the validation part, and lose {queries:s}",
+                queries=listed(broken),
             )
         else:
             reason = say("the trees are better than the blend on the validation part")
@@ -80,7 +81,7 @@ def fit(
     # Nothing is left to choose by the validation part, and it is the newest that there is to learn from.
     held = _held_blend(promises, train.then(validation), data.looks, options)
     if held.broken:
-        reason += "; " + say("the blend loses {queries}", queries=listed(held.broken))
+        reason += "; " + say("the blend loses {queries:s}", queries=listed(held.broken))
     return Fitted(held.ranker, _finite({**metrics, **held.figures}), reason, curve)
 
 

@@ -57,7 +57,7 @@ def _table(frame: Any) -> pa.Table:
     if missing:
         raise UnreadableData(
             say(
-                "the training data have no column {missing}; they have {columns}",
+                "the training data have no column {missing!s}; they have {columns}",
                 missing=missing[0],
                 columns=table.column_names,
             )

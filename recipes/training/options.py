@@ -62,7 +62,7 @@ class TrainingOptions:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise ValueError(
-                say("kind must be one of {known}, got {kind!r}", known=listed(get_args(Kind)), kind=self.kind)
+                say("kind must be one of {known:s}, got {kind!r}", known=listed(get_args(Kind)), kind=self.kind)
             )
         for name in (
             "attribution_days",
@@ -97,7 +97,7 @@ class TrainingOptions:
         unknown = next((name for name in parameters if name not in known), None)
         if unknown is not None:
             raise ValueError(
-                say("there is no parameter {name!r}; there are {known}", name=unknown, known=listed(known))
+                say("there is no parameter {name!r}; there are {known:s}", name=unknown, known=listed(known))
             )
         for name, value in parameters.items():
             expected = str if name == "kind" else int | float

@@ -52,7 +52,7 @@ def test_a_way_into_production(traffic: Traffic) -> None:
     traffic.step(hours=1.1)
     assert sentences(traffic) == [
         "el despliegue 1 de ranker 1.1.0 empieza frente a 1.0.0: Nicer. Twice",
-        "ranker 1.1.0 responde a una parte (0,5) de los usuarios: ningún guardián ha saltado.",
+        "ranker 1.1.0 responde al 50\N{NO-BREAK SPACE}% de los usuarios: ningún guardián ha saltado.",
         "ranker 1.1.0 se promueve: ningún guardián ha saltado en ninguna etapa.",
         "ranker 1.1.0 se queda en producción: ningún guardián ha saltado mientras se vigilaba.",
     ]
