@@ -23,6 +23,7 @@ from mlops.cli._registry import (
     waiting_is_an_answer,
 )
 from mlops.cli.output import print_json, print_line
+from mlops.sentences import say
 
 if TYPE_CHECKING:
     from mlops.drift import ReferenceProfile
@@ -69,7 +70,7 @@ def register(
     data_fingerprint: Annotated[str | None, typer.Option(help="Of the data it was trained on.")] = None,
     code_version: Annotated[str | None, typer.Option(help="Of the program that trained it.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of all that was drawn at random.")] = None,
-    reason: Annotated[str, typer.Option(help="Why; kept for good.")] = "registered",
+    reason: Annotated[str, typer.Option(help="Why; kept for good.")] = say("registered"),
     actor: Actor = None,
     as_json: AsJson = False,
 ) -> None:

@@ -104,7 +104,7 @@ class ModelRegistry(RegistryReader):
         artefact: Mapping[str, bytes] | Path | None = None,
         lineage: Lineage | None = None,
         profile: ReferenceProfile | None = None,
-        because: str = "registered",
+        because: str = say("registered"),
         actor: str | None = None,
         automatic: bool = False,
     ) -> ModelVersion:

@@ -28,8 +28,8 @@ _SWAPPED = str.maketrans({",": ".", ".": ","})
 # Nobody writes longer sentences, or deeper ones; what is so came from somewhere else.
 _LONGEST = 2_000
 _DEEPEST = 8
-# So many letters of its own a template needs to be known in what a person may have written.
-_SURELY_OWN = 16
+# So many letters of its own a template needs to be known in what a person may have written, with values and without.
+_SURELY_OWN, _SURELY_ALL = 16, 8
 _KEPT = 2_048
 
 
@@ -175,7 +175,7 @@ class _Form:
                 f"{other!r} must have the placeholders of {english!r}, {names}, once each, without formats"
             )
         self.n_own = sum(map(len, own))
-        self.is_sure = self.n_own >= _SURELY_OWN or (not names and " " in english)
+        self.is_sure = self.n_own >= (_SURELY_OWN if names else _SURELY_ALL)
         if not re.search(r"\w", "".join(own)):
             raise ValueError(f"{english!r} has no word to be known by")
         self._begins, self._ends = own[0], own[-1] if parts[-1][1] is None else ""
