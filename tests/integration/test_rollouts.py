@@ -359,7 +359,7 @@ def test_lists_of_both_come_after_the_shadow_and_before_anybody_gets_the_challen
     assert traffic.router.interleave("request-1") is None
     events = traffic.controller.events(rollout.rollout_id)
     assert [event.kind for event in events] == ["started", "stage", "stage"]
-    assert "shares 0.5 of the lists" in events[1].sentence
+    assert "shares 50% of the lists" in events[1].sentence
     assert "Of the lists of both it won" in events[2].sentence
     assert events[2].figures["interleaving"]["n_ties"] == 0
     # What was counted in lists of both is no evidence in the canary, whose guards begin anew.
