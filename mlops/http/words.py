@@ -93,6 +93,10 @@ class Words:
         """
         return None if self._sentences is None else self._sentences(text, is_said=is_said)
 
+    def told(self, text: str, *, is_said: bool = True) -> str:
+        """The same, and *text* as it is where it is not known."""
+        return self.sentence(text, is_said=is_said) or text
+
     def number(self, value: float) -> str:
         """*value* with at most four significant digits: 1234.5 is "1.234" in Spanish, "1,234" in English."""
         text = shown_number(value)

@@ -168,15 +168,13 @@ def code_version_of(trainer: Trainer[Any]) -> str:
 
 
 def _nobody_has_said(model_id: str) -> str:
-    sentence = say(
+    return say(
         "nobody has said how {model!s} is trained: call register_trainer({named!r}, 'package.module:function'), or set "
-        "RETRAIN_TRAINERS={key!s}=package.module:function.",
+        "RETRAIN_TRAINERS={key!s}=package.module:function",
         model=model_id,
         named=model_id,
         key=model_id,
     )
-    # As a clause here; a need says it as a sentence of its own.
-    return sentence.removesuffix(".")
 
 
 def _of_packages() -> dict[str, TrainerEntry]:

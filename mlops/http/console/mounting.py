@@ -160,7 +160,7 @@ class _Console:
     def _in_form(self, view: View, page: Page, ask: Ask) -> Response:
         """The page in the form that its address asks for; as a page of the console where it asks for none."""
         name = f"{page.route.split('/')[1] if page.route else 'resumen'}-{ask.now:%Y%m%d-%H%M}"
-        notice = ask.words.sentence(self._parts.notice) or self._parts.notice
+        notice = ask.words.told(self._parts.notice)
         form = ask.params.get(FORMAT, "")
         if form == "html":
             return _kept(exports.as_html(view, ask, notice=notice), f"{name}.html", "text/html")

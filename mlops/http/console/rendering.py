@@ -81,7 +81,7 @@ class Renderer:
             t=ask.words,
             cell=manner(ask.words, link=_anchor).cell,
             menu=self._menu,
-            notice=ask.words.sentence(self._notice) or self._notice,
+            notice=ask.words.told(self._notice),
         )
 
 

@@ -163,7 +163,7 @@ def _frozen(ask: Ask, freeze: Freeze | None) -> Sequence[ConsoleBlock]:
     if freeze is None:
         return []
     t = ask.words
-    because = t.sentence(freeze.because, is_said=False) or freeze.because
+    because = t.told(freeze.because, is_said=False)
     sentence = t("models.frozen", by=freeze.frozen_by, at=t.time(freeze.frozen_at), because=because)
     return [Badge(t("models.is_frozen"), "note"), Prose(sentence)]
 

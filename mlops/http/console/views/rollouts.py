@@ -59,7 +59,7 @@ def rollout(parts: Parts, ask: Ask) -> View:
     t = ask.words
     found = parts.rollouts.get(ask.path_number("rollout_id", UnknownRollout))
     events = parts.rollouts.events(found.rollout_id)
-    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), _because(found)])]
+    panels = [Panel("rollout", t("rollouts.what"), [_facts(ask, found), Said(found.because, "")])]
     if found.is_open:
         panels = [Panel("rollout", t("rollouts.what"), _under_way(parts, ask, found))]
     panels += [
@@ -88,7 +88,7 @@ def _under_way(parts: Parts, ask: Ask, found: Rollout) -> Sequence[ConsoleBlock]
     figures = look.figures()
     blocks: list[ConsoleBlock] = [
         _facts(ask, found),
-        _because(found),
+        Said(found.because, ""),
         Prose(what_next(ask, found, look, is_frozen=freeze_of(parts, found.model_id) is not None)),
         Actions(_hand(ask, found)),
     ]
@@ -112,11 +112,6 @@ def _facts(ask: Ask, found: Rollout) -> Facts:
             ("ended_at", found.ended_at),
         ]
     )
-
-
-def _because(found: Rollout) -> Said:
-    """Why it was begun, in the words of who began it; once it is over, why it ended."""
-    return Said(found.because, "")
 
 
 def what_next(ask: Ask, found: Rollout, look: Look, *, is_frozen: bool) -> str:
